@@ -1,0 +1,1 @@
+"""VEXxy Enterprise: which known vulnerabilities of an image are reachable, and why."""
