@@ -1,0 +1,43 @@
+# Every target sets up what it needs; see scripts/setup for what that installs.
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+.PHONY: help setup check test demo bench conformance clean
+
+help:
+	@echo "make demo         analyze a vulnerable web application and show the verdicts"
+	@echo "make test         set up and run the tests"
+	@echo "make setup        create $(VENV) with the vexxy command and the tracer"
+	@echo "make check        format, lint, types, import contracts, architecture"
+	@echo "make conformance  run vexctl, grype, trivy and syft on what we write"
+	@echo "make bench        run every benchmark; prints ratios"
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt scripts/setup $(wildcard native/Makefile native/*.c native/*.h native/*/*.c native/*/*.h)
+	PYTHON="$(PYTHON)" VENV="$(VENV)" scripts/setup
+	touch $(STAMP)
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/architecture
+
+test: setup
+	$(BIN)/pytest
+
+demo: setup
+	scripts/demo
+
+conformance: setup
+	$(BIN)/python -m tests.conformance
+
+bench: setup
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) native/build build
