@@ -68,3 +68,68 @@ class Image:
     def digest(self) -> str:
         """The digest to publish: manifest if known, else the configuration's."""
         return self.manifest_digest or self.image_id
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An image reference, normalized the way Docker and Podman read it.
+
+    Source: distribution/reference, `reference.go` (grammar) and `normalize.go`.
+
+    Attributes:
+        domain: Registry host with port, `docker.io` when none was written; empty for
+            a bare image id.
+        path: Repository path inside the registry (`library/nginx`); empty for an id.
+        tag: The tag as written, None when there is none.
+        digest: `sha256:<64 hex>` after the `@`, None when there is none.
+        image_id: `sha256:<64 hex>` when the text is an image id and no name, else None.
+    """
+
+    domain: str
+    path: str
+    tag: str | None = None
+    digest: str | None = None
+    image_id: str | None = None
+
+    @property
+    def repository(self) -> str:
+        """`docker.io/library/nginx`: what is named, whatever the version."""
+        return f"{self.domain}/{self.path}" if self.path else ""
+
+    @property
+    def name(self) -> str:
+        """Last component of the path (`nginx`); empty for an image id."""
+        return self.path.rpartition("/")[2]
+
+    def __str__(self) -> str:
+        if self.image_id:
+            return self.image_id
+        tag = f":{self.tag}" if self.tag else ""
+        return f"{self.repository}{tag}" + (f"@{self.digest}" if self.digest else "")
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A regular file inside a root file system.
+
+    Attributes:
+        path: Canonical path inside the image; bytes that are not UTF-8 are kept as
+            surrogate escapes.
+        mode: Permission and type bits, as in `st_mode`.
+    """
+
+    path: str
+    size_bytes: int
+    device: int
+    inode: int
+    mode: int
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """Device and inode: equal for hard links, whatever their names."""
+        return self.device, self.inode
+
+    @property
+    def executable(self) -> bool:
+        """True when anyone may execute the file."""
+        return bool(self.mode & 0o111)
