@@ -1,0 +1,15 @@
+"""What can be wrong with a request or a saved result."""
+
+from vexxy.kit import errors
+
+
+class RequestRefused(errors.InvalidInput):
+    """A value of the request is outside its bounds."""
+
+
+class ResultUnreadable(errors.InvalidInput):
+    """A file is not a saved result of this product."""
+
+
+class FindingNotFound(errors.NotFound):
+    """The saved result has no finding of that name."""

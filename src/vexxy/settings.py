@@ -1,0 +1,69 @@
+"""Settings from the environment; with none set, the defaults serve."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX: Final = "VEXXY_"
+# Read by tests, the setup script and the tracer's own loader, not by this class.
+OTHER_NAMES: Final = frozenset({"VEXXY_TEST_ENGINE"})
+
+
+def _data_directory() -> Path:
+    home = os.environ.get("XDG_DATA_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "share") / "vexxy"
+
+
+class Settings(BaseSettings):
+    """Named `VEXXY_…` in the environment.
+
+    A misspelled name would be ignored silently, so `unknown_names` compares what is
+    set with what is known, and the command line warns.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, hide_input_in_errors=True
+    )
+
+    data_directory: Path = Field(
+        default_factory=_data_directory,
+        description="Where the advisory database lives",
+    )
+    engine: str | None = Field(
+        default=None,
+        description="Address of the container engine, such as unix:///run/docker.sock",
+    )
+    tracer: Path | None = Field(
+        default=None, description="The vexxy-trace program, when it is not installed"
+    )
+    osv_url: str | None = Field(
+        default=None, description="A mirror of OSV's exports, used by advisories update"
+    )
+    helper_image: str = Field(
+        default="localhost/vexxy-enterprise:latest",
+        description="The project's own image, for engines in a virtual machine",
+    )
+    author: str = Field(
+        default="VEXxy Enterprise", description="Author named in VEX documents"
+    )
+    vex_namespace: str | None = Field(
+        default=None,
+        description="IRI that ids of VEX documents start with, such as your own site",
+    )
+
+    @property
+    def database_path(self) -> Path:
+        """The advisory database."""
+        return self.data_directory / "advisories.db"
+
+
+def unknown_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the `VEXXY_…` names that no setting has, sorted."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | OTHER_NAMES
+    return tuple(
+        sorted(name for name in names if name.startswith(PREFIX) and name not in known)
+    )
