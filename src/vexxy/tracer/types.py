@@ -135,3 +135,145 @@ class ExecutionProfile:
     processes: tuple[Process, ...] = ()
     functions: tuple[FunctionCall, ...] = ()
     code_coverage_percent: float | None = None
+
+
+class Use(StrEnum):
+    """What the kernel did with a file, before anyone judges what kind of file it is."""
+
+    EXECUTED = "executed"
+    MAPPED = "mapped"
+    READ = "read"
+    WRITTEN = "written"
+    DIRECTORY = "directory"
+    REFERRED = "referred"
+    """Opened with O_PATH: named, never read."""
+
+
+@dataclass(frozen=True, slots=True)
+class TracedFile:
+    """One use of one file, as the recorder reported it.
+
+    Attributes:
+        path: Path inside the container's mount namespace, links already followed.
+        identity: Device and inode as the kernel numbers them there; (0, 0) if unknown.
+        process: Path of the executable that did it, empty if unknown.
+        deleted: The file had no name any more (removed, or a memory file).
+    """
+
+    path: str
+    use: Use
+    identity: tuple[int, int]
+    first_seen_seconds: float
+    process: str = ""
+    source: Source = Source.EBPF
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A system call that the sandbox refused: evidence for relaxing a limit.
+
+    Attributes:
+        error: `EPERM`, `EACCES` or `EROFS`.
+        path: What it was about, as the process wrote it; empty where there is no path.
+        arguments: The first three raw arguments, as a rule for `setuid(0)` needs them.
+        count: How often it was refused, at least 1.
+    """
+
+    syscall: str
+    error: str
+    path: str = ""
+    arguments: tuple[int, ...] = ()
+    process: str = ""
+    first_seen_seconds: float = 0.0
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that may have run unseen.
+
+    Attributes:
+        kind: A closed word, such as `io_uring` or `recorder_died`; see docs/tracer.md.
+        detail: A sentence.
+    """
+
+    kind: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Live figures of a recording.
+
+    Attributes:
+        seconds_since_new_code: Since the last file that was executed, mapped or read
+            for the first time and may be code; None before the first.
+    """
+
+    elapsed_seconds: float
+    files: int
+    executed: int
+    mapped: int
+    processes: int
+    connections: int
+    refusals: int
+    lost_events: int
+    seconds_since_new_code: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Everything one recording saw.
+
+    Attributes:
+        fallbacks: Why each better source was not used; sentences.
+        lost_events: Events the kernel, the agent or the reader dropped.
+        gaps: What may have run unseen; any entry makes the observation partial.
+    """
+
+    source: Source
+    duration_seconds: float
+    files: tuple[TracedFile, ...]
+    processes: tuple[Process, ...]
+    network_connections: tuple[NetworkConnection, ...]
+    syscalls: tuple[str, ...]
+    refusals: tuple[Refusal, ...]
+    gaps: tuple[Gap, ...]
+    lost_events: int
+    fallbacks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The container to record.
+
+    Attributes:
+        process_id: Host id of its waiting first process (state "created"), else None.
+        cgroup_name: Text that its control group's name contains (the container id),
+            for an engine that cannot create without starting.
+        root: Prefix that the container's paths have on this machine, for a target
+            whose mount namespace was never pivoted; empty otherwise.
+    """
+
+    process_id: int | None = None
+    cgroup_name: str = ""
+    root: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How the image was exercised while it was recorded; the caller knows.
+
+    Attributes:
+        ready_seconds: From the start of the recording to readiness; None if never.
+        traffic_requests: Requests that the image answered.
+        reasons: What the caller knows to limit the observation; any makes it partial.
+        remarks: Sentences that limit nothing but should be read.
+    """
+
+    sandbox_id: str
+    ready_seconds: float | None
+    traffic_requests: int = 0
+    reasons: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
