@@ -43,6 +43,9 @@ class ContainerEngine(Protocol):
             ImageUnsuitable: The engine can make nothing of the file.
         """
 
+    def tag_image(self, image_id: str, reference: str) -> None:
+        """Give the image a further name, taking it from whichever image had it."""
+
     def has_image(self, image_id: str) -> bool:
         """Return whether the engine has the image with this ID."""
 
@@ -58,11 +61,17 @@ class ContainerEngine(Protocol):
     def initialize(self, container_id: str) -> int:
         """Bring the namespaces up and hold the first process back; return its host ID.
 
+        Its scratch directories belong to whom they belong to in the image.
+
         Only where `info().starts_in_two_steps`.
         """
 
     def root_path(self, container_id: str) -> Path | None:
-        """Return the root file system as a host directory, None if there is none."""
+        """Return the root file system as a host directory, None if there is none.
+
+        It may be asked before the container was started, and is valid until it is
+        removed. Never a path through `/proc`: its links would lead to the host's root.
+        """
 
     def start(self, container_id: str) -> None:
         """Let the image's entry point run."""
@@ -71,7 +80,7 @@ class ContainerEngine(Protocol):
         """Return where the container is in its life."""
 
     def usage(self, container_id: str) -> Usage:
-        """Return what it used so far; empty when it has ended."""
+        """Return what it used so far; what is no longer known is None."""
 
     def logs(self, container_id: str, *, limit_bytes: int) -> str:
         """Return the end of standard output and error, in the order written."""

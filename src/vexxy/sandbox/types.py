@@ -71,27 +71,42 @@ class Privileges:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """One thing the kernel refused the image, as the tracer saw it.
-
-    Attributes:
-        operation: Name of the system call (`openat`, `setuid`, `bind`).
-        error: `EROFS`, `EPERM` or `EACCES`.
-        path: Path inside the image, empty where the call has none.
-    """
-
-    operation: str
-    error: str
-    path: str = ""
-    process: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Relaxation:
     """A step down from the strictest setting, with the reason it was taken."""
 
     privileges: Privileges
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why an attempt is no good, as far as it is known.
+
+    Attributes:
+        ready: Whether it became ready all the same.
+        exit_code: Of its first process, None while it runs.
+        logs: The end of its output.
+        refusals_known: False when nothing recorded what the kernel refused.
+    """
+
+    ready: bool
+    exit_code: int | None
+    logs: str
+    refusals_known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """A directory that is writable although the root file system is not.
+
+    Attributes:
+        user_id: Owner in the image, which the new file system must have, too.
+    """
+
+    path: str
+    user_id: int = 0
+    group_id: int = 0
+    mode: int = 0o755
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +139,8 @@ class ContainerSpec:
 
     Attributes:
         image_id: Digest of the configuration; the engine must use exactly this image.
-        scratch: Directories that get a writable file system of their own in memory,
-            filled with what the image has there.
-        volumes: Paths the image declared as volumes; anonymous and removed with it.
-        cgroup_parent: Control group to create the container's under, None for the
-            engine's choice.
+        scratch: Directories that get a writable file system of their own, filled with
+            what the image has there, and removed with the container.
     """
 
     name: str
@@ -138,11 +150,9 @@ class ContainerSpec:
     labels: Mapping[str, str]
     limits: Limits
     privileges: Privileges
-    scratch: tuple[str, ...]
-    volumes: tuple[str, ...] = ()
+    scratch: tuple[Scratch, ...]
     network_allowed: bool = False
     runtime: str | None = None
-    cgroup_parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +161,8 @@ class Prepared:
 
     Attributes:
         process_id: Host process ID of the waiting first process, which will become the
-            image's entry point; None where the engine cannot hold it back.
-        cgroup_parent: Control group (as in `/proc/PID/cgroup`) that everything of this
-            sandbox will be below, None when `process_id` is known.
+            image's entry point; None where the engine cannot hold it back, and then the
+            name of its control group contains `container_id`.
         root_path: The root file system on the host, None where it is not visible yet.
         scratch: Directories that are file systems in memory: a file there has another
             device and inode than in `root_path`, but the same path.
@@ -162,7 +171,6 @@ class Prepared:
     sandbox_id: str
     container_id: str
     process_id: int | None
-    cgroup_parent: str | None
     root_path: Path | None
     scratch: tuple[str, ...]
 
@@ -315,11 +323,13 @@ class Owner:
         boot_id: Of the kernel it runs on, so that a process ID from before a restart,
             or of another machine, is not taken for one of now.
         started_ticks: Field 22 of `/proc/PID/stat`.
+        pid_namespace: As `/proc/self/ns/pid` names it; process IDs mean nothing outside.
     """
 
     process_id: int
     started_ticks: int
     boot_id: str
+    pid_namespace: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,273 @@
+"""A container engine behind the Docker SDK; Podman and Docker both answer to it."""
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import docker
+from docker import errors as docker_errors
+
+from vexxy.images.types import Image, Platform
+from vexxy.integrations.container_engine import progress, storage, wire
+from vexxy.integrations.container_engine.failures import refused, translated
+from vexxy.kit.progress import Listener
+from vexxy.sandbox.errors import EngineFailed, ImageMissing, ImageUnsuitable
+from vexxy.sandbox.types import (
+    ContainerSpec,
+    ContainerState,
+    EngineInfo,
+    Scratch,
+    Usage,
+)
+from vexxy.sandbox.wire import SANDBOX_LABEL
+
+LIBPOD: Final = "/v4.0.0/libpod"
+NOT_MODIFIED: Final = 304
+NOT_FOUND: Final = 404
+OK_MAX: Final = 299
+
+
+class Engine:
+    """One engine at one address; see `sandbox.ports.ContainerEngine`."""
+
+    def __init__(
+        self, client: docker.APIClient, *, address: str, on_close: Callable[[], None]
+    ) -> None:
+        self._client = client
+        self._address = address
+        self._on_close = on_close
+        self._scratch: dict[str, tuple[Scratch, ...]] = {}
+        self._roots: dict[str, Path] = {}
+
+    @cached_property
+    def _info(self) -> EngineInfo:
+        with translated("describe itself"):
+            found = self._client.info()
+            version = self._client.version()
+        parts = [part.get("Name", "") for part in version.get("Components") or ()]
+        podman = any("Podman" in part for part in parts)
+        return EngineInfo(
+            name="podman" if podman else "docker",
+            version=version.get("Version", ""),
+            address=self._address,
+            platform=Platform(
+                os=found.get("OSType") or "linux",
+                architecture=wire.architecture(found.get("Architecture") or ""),
+            ),
+            rootless=bool(found.get("Rootless"))
+            or any("rootless" in option for option in found.get("SecurityOptions") or ()),
+            default_runtime=found.get("DefaultRuntime") or "",
+            runtimes=tuple(sorted(found.get("Runtimes") or ())),
+            host_processes=_shares_kernel(found),
+            starts_in_two_steps=podman,
+        )
+
+    def info(self) -> EngineInfo:
+        """Return what the engine is; asked once and kept."""
+        return self._info
+
+    def find_image(self, reference: str) -> Image | None:
+        """Return the image if the engine has it; nothing is fetched."""
+        found = self._inspect_image(reference)
+        if found is None and self._info.name == "podman" and "/" not in reference:
+            # The compatible endpoint looks for short names on Docker Hub only.
+            found = self._inspect_image(f"localhost/{reference}")
+        if found is None:
+            return None
+        digest = None
+        if self._info.name == "podman":
+            digest = self._libpod("get", f"images/{found['Id']}/json").get("Digest")
+        return wire.image_from(found, reference=reference, manifest_digest=digest)
+
+    def pull(self, reference: str, *, platform: str | None, listener: Listener) -> Image:
+        """Fetch the image from its registry."""
+        try:
+            with translated(f"pull {reference}"):
+                events = self._client.pull(
+                    reference, stream=True, decode=True, platform=platform
+                )
+                progress.follow_pull(events, reference=reference, listener=listener)
+        except EngineFailed as error:
+            if "went away" in error.message:
+                raise
+            raise ImageMissing(
+                f"no image {reference}: the engine does not have it and could not pull "
+                f"it ({error.message.partition(': ')[2]})",
+                hint="check the name and the network, or give the path of an OCI or "
+                "docker archive",
+            ) from error
+        image = self.find_image(reference)
+        if image is None:
+            raise ImageMissing(f"{reference} was pulled, but the engine does not have it")
+        return image
+
+    def load(self, archive: Path) -> tuple[str, ...]:
+        """Take in an OCI or docker archive; return the IDs of the images in it."""
+        said: list[str] = []
+        try:
+            with translated(f"load {archive.name}"), archive.open("rb") as file:
+                for event in self._client.load_image(file):  # type: ignore[no-untyped-call]
+                    if "error" in event:
+                        raise refused(f"load {archive.name}", str(event["error"]))
+                    said.append(str(event.get("stream", "")))
+        except EngineFailed as error:
+            if "went away" in error.message:
+                raise
+            raise ImageUnsuitable(
+                f"{archive} is no image that the engine can load: {error.message}",
+                hint="make it with: podman save --format oci-archive, or docker save",
+            ) from error
+        names = progress.loaded_names("".join(f"{text}\n" for text in said))
+        found = [self._inspect_image(name) for name in names]
+        return tuple({wire.with_algorithm(image["Id"]): None for image in found if image})
+
+    def has_image(self, image_id: str) -> bool:
+        """Return whether the engine has the image with this ID."""
+        return self._inspect_image(image_id) is not None
+
+    def tag_image(self, image_id: str, reference: str) -> None:
+        """Give the image a further name, taking it from whichever image had it."""
+        repository, _, tag = reference.rpartition(":")
+        if "/" in tag:
+            repository, tag = reference, "latest"
+        with translated(f"name {image_id}"):
+            self._client.tag(image_id, repository, tag=tag, force=True)
+
+    def remove_image(self, image_id: str) -> None:
+        """Remove the image and its names; an absent one is no error."""
+        with translated(f"remove the image {image_id}"), suppress(docker_errors.NotFound):
+            self._client.remove_image(image_id, force=True)
+
+    def create(self, spec: ContainerSpec) -> str:
+        """Create a container and return its ID; no process exists yet."""
+        body = wire.creation(spec, copies_into_memory=self._info.name == "podman")
+        with translated("create a container"):
+            made = self._client.create_container_from_config(  # type: ignore[no-untyped-call]
+                body, name=spec.name
+            )
+        container_id = str(made["Id"])
+        self._scratch[container_id] = spec.scratch
+        return container_id
+
+    def image_of(self, container_id: str) -> str:
+        """Return the ID of the image the container was really created from."""
+        return wire.with_algorithm(self._inspect(container_id)["Image"])
+
+    def initialize(self, container_id: str) -> int:
+        """Bring the namespaces up and hold the first process back; return its host ID."""
+        self._libpod("post", f"containers/{container_id}/init")
+        process_id = self.state(container_id).process_id
+        if process_id is None:
+            raise EngineFailed("the engine prepared a container that has no process")
+        for scratch in self._scratch.get(container_id, ()):
+            storage.give_to_owner(process_id, scratch)
+        return process_id
+
+    def root_path(self, container_id: str) -> Path | None:
+        """Return the root file system as a host directory, None if there is none."""
+        if not self._info.host_processes:
+            return None
+        if container_id not in self._roots:
+            path = self._mount(container_id)
+            if path is None:
+                return None
+            self._roots[container_id] = path
+        return self._roots[container_id]
+
+    def start(self, container_id: str) -> None:
+        """Let the image's entry point run."""
+        with translated("start the container"):
+            self._client.start(container_id)
+
+    def state(self, container_id: str) -> ContainerState:
+        """Return where the container is in its life."""
+        return wire.state_from(self._inspect(container_id))
+
+    def usage(self, container_id: str) -> Usage:
+        """Return what it used so far; what is no longer known is None."""
+        found = self._inspect(container_id)
+        process_id = wire.state_from(found).process_id
+        memory, cpu = (
+            storage.control_group_usage(process_id) if process_id else (None, None)
+        )
+        written = storage.written_bytes(found) if self._info.host_processes else None
+        return Usage(memory_peak_bytes=memory, cpu_seconds=cpu, written_bytes=written)
+
+    def logs(self, container_id: str, *, limit_bytes: int) -> str:
+        """Return the end of standard output and error, in the order written."""
+        with translated("read the container's log"):
+            raw = self._client.logs(container_id, stdout=True, stderr=True, tail=20_000)
+        return bytes(raw)[-limit_bytes:].decode("utf-8", "replace")
+
+    def stop(self, container_id: str, *, timeout_seconds: float) -> None:
+        """Send the image's stop signal, and kill it after the time."""
+        with translated("stop the container"), suppress(docker_errors.NotFound):
+            self._client.stop(container_id, timeout=max(0, round(timeout_seconds)))
+
+    def remove(self, container_id: str) -> None:
+        """Kill and remove it with its anonymous volumes; an absent one is no error."""
+        if self._info.name == "docker":
+            storage.unmount_root(container_id)
+        with translated("remove the container"), suppress(docker_errors.NotFound):
+            self._client.remove_container(container_id, force=True, v=True)
+        self._roots.pop(container_id, None)
+        self._scratch.pop(container_id, None)
+
+    def list_owned(self) -> Mapping[str, Mapping[str, str]]:
+        """Return ID and labels of every container with a `io.vexxy.sandbox` label."""
+        with translated("list containers"):
+            found = self._client.containers(all=True, filters={"label": SANDBOX_LABEL})
+        return {entry["Id"]: entry.get("Labels") or {} for entry in found}
+
+    def close(self) -> None:
+        """Let go of the connection, and end the service if we started it."""
+        self._client.close()
+        self._on_close()
+
+    def _mount(self, container_id: str) -> Path | None:
+        if self._info.name == "podman":
+            if self._info.rootless and os.geteuid() != 0:
+                return None
+            return Path(self._libpod("post", f"containers/{container_id}/mount"))
+        return storage.mount_root(container_id, self._inspect(container_id))
+
+    def _inspect(self, container_id: str) -> Mapping[str, Any]:
+        with translated("describe the container"):
+            found: Mapping[str, Any] = self._client.inspect_container(container_id)
+        return found
+
+    def _inspect_image(self, reference: str) -> Mapping[str, Any] | None:
+        with translated(f"look for the image {reference}"):
+            try:
+                found: Mapping[str, Any] = self._client.inspect_image(  # type: ignore[no-untyped-call]
+                    reference
+                )
+            except docker_errors.NotFound:
+                return None
+        return found
+
+    def _libpod(self, method: str, path: str) -> Any:  # noqa: ANN401  the answer is JSON
+        act = path.rpartition("/")[2]
+        with translated(act):
+            answer = self._client.request(
+                method,
+                f"{self._client.base_url}{LIBPOD}/{path}",
+                timeout=self._client.timeout,
+            )
+        if answer.status_code > OK_MAX and answer.status_code != NOT_MODIFIED:
+            raise refused(act, answer.text)
+        return answer.json() if answer.text.strip() else None
+
+
+def _shares_kernel(found: Mapping[str, Any]) -> bool:
+    """Return whether the engine runs on the kernel that this process runs on."""
+    here = os.uname()
+    desktop = "desktop" in str(found.get("OperatingSystem", "")).lower()
+    return (
+        here.sysname == "Linux"
+        and found.get("KernelVersion") == here.release
+        and not desktop
+    )

@@ -1,0 +1,133 @@
+"""What lies on the host: mounts, scratch directories, control groups, sizes."""
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from vexxy.sandbox.types import Scratch
+
+ROOTS_DIRECTORY: Final = Path("/run/vexxy/roots")
+CONTROL_GROUPS: Final = Path("/sys/fs/cgroup")
+NANOSECONDS: Final = 1e9
+MICROSECONDS: Final = 1e6
+MOUNT_SECONDS_MAX: Final = 30
+
+
+def give_to_owner(process_id: int, scratch: Scratch) -> None:
+    """Give a scratch directory of a waiting container the owner it has in the image.
+
+    The runtime fills it with the image's content but keeps it for root. Its path is
+    canonical and nothing of the image runs yet, so no link can lead outside.
+    """
+    if scratch.user_id == 0 and scratch.group_id == 0:
+        return
+    inside = Path("/proc", str(process_id), "root", scratch.path.lstrip("/"))
+    with suppress(OSError):
+        os.chown(inside, scratch.user_id, scratch.group_id, follow_symlinks=False)
+
+
+def mount_root(container_id: str, found: Mapping[str, Any]) -> Path | None:
+    """Mount the layers of a Docker container read-only; return where, None if it fails.
+
+    Docker mounts a container only while it runs. The mount is named after the container
+    and is taken away with it, by whoever removes it.
+    """
+    data = (found.get("GraphDriver") or {}).get("Data") or {}
+    lower, upper = data.get("LowerDir"), data.get("UpperDir")
+    if not (lower and upper) or os.geteuid() != 0:
+        return None
+    target = ROOTS_DIRECTORY / container_id
+    target.mkdir(parents=True, exist_ok=True)
+    options = f"ro,lowerdir={upper}:{lower}"
+    command = ("mount", "-t", "overlay", "vexxy", "-o", options, str(target))
+    done = subprocess.run(
+        command, capture_output=True, check=False, timeout=MOUNT_SECONDS_MAX
+    )
+    if done.returncode == 0:
+        return target
+    target.rmdir()
+    return None
+
+
+def unmount_root(container_id: str) -> None:
+    """Take away what `mount_root` mounted; nothing mounted is no error."""
+    target = ROOTS_DIRECTORY / container_id
+    if not target.exists():
+        return
+    subprocess.run(
+        ("umount", "-l", str(target)),
+        capture_output=True,
+        check=False,
+        timeout=MOUNT_SECONDS_MAX,
+    )
+    with suppress(OSError):
+        target.rmdir()
+
+
+def written_bytes(found: Mapping[str, Any]) -> int | None:
+    """Return what a container wrote to its own layer and its volumes, None if unseen.
+
+    Args:
+        found: The answer of `/containers/{id}/json`.
+    """
+    upper = ((found.get("GraphDriver") or {}).get("Data") or {}).get("UpperDir")
+    mounts = found.get("Mounts") or ()
+    volumes = [mount["Source"] for mount in mounts if mount.get("Type") == "volume"]
+    places = [Path(place) for place in (upper, *volumes) if place]
+    if not any(place.exists() for place in places):
+        return None
+    return sum(size for place in places for size in _sizes(place))
+
+
+def control_group_usage(process_id: int) -> tuple[int | None, float | None]:
+    """Return peak memory in bytes and processor time in seconds of a process's group."""
+    try:
+        lines = Path("/proc", str(process_id), "cgroup").read_text().splitlines()
+    except OSError:
+        return None, None
+    groups = {}
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        for controller in controllers.split(","):
+            groups[controller] = path.lstrip("/")
+    memory = _number(CONTROL_GROUPS / groups.get("", "") / "memory.peak")
+    if memory is None and "memory" in groups:
+        directory = CONTROL_GROUPS / "memory" / groups["memory"]
+        memory = _number(directory / "memory.max_usage_in_bytes")
+    return memory, _processor_seconds(groups)
+
+
+def _processor_seconds(groups: Mapping[str, str]) -> float | None:
+    if "cpuacct" in groups:
+        used = _number(CONTROL_GROUPS / "cpuacct" / groups["cpuacct"] / "cpuacct.usage")
+        return None if used is None else used / NANOSECONDS
+    with suppress(OSError, ValueError):
+        path = CONTROL_GROUPS / groups.get("", "") / "cpu.stat"
+        for line in path.read_text().splitlines():
+            name, _, value = line.partition(" ")
+            if name == "usage_usec":
+                return int(value) / MICROSECONDS
+    return None
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _sizes(place: Path) -> Iterator[int]:
+    """Yield the size of each file below; what vanishes meanwhile has none."""
+    pending = [place]
+    while pending:
+        with suppress(OSError), os.scandir(pending.pop()) as listing:
+            for entry in listing:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(Path(entry.path))
+                else:
+                    with suppress(OSError):
+                        yield entry.stat(follow_symlinks=False).st_blocks * 512
