@@ -1,0 +1,85 @@
+"""What a decision needs to know about one match; gathered elsewhere, judged here."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from vexxy.advisories.types import Symbol
+from vexxy.reachability.rules.observation import Observation
+from vexxy.reachability.types import Reference, Unfollowed
+from vexxy.tracer.types import FileAccess
+
+
+class Presence(StrEnum):
+    """Whether the package's files are in the root file system."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+class SymbolState(StrEnum):
+    """How near one vulnerable function came to running, nearest first.
+
+    `LOADED`: its module is loaded. `NOT_CALLED`: its module is loaded and the runtime's
+    own coverage of that module does not list it. `LOADABLE`: not loaded, something could
+    load it. `NOT_LOADED`: its file exists and nothing loads it. `ABSENT`: provably not in
+    this version or not linked. `UNKNOWN`: nobody could find out.
+    """
+
+    CALLED = "called"
+    LOADED = "loaded"
+    NOT_CALLED = "not_called"
+    LOADABLE = "loadable"
+    NOT_LOADED = "not_loaded"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolFact:
+    """One vulnerable function, looked up in this image and this run.
+
+    Attributes:
+        detail: What was found, as a sentence with paths.
+    """
+
+    symbol: Symbol
+    state: SymbolState
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything about one installed package that its verdict rests on.
+
+    Attributes:
+        presence_detail: Why the presence is what it is, a sentence.
+        data_only: True when the package brings no code, so that reading is its use.
+        accesses: Its files, or the binary that contains it, as they were touched;
+            metadata left out, strongest first.
+        chains: For each file that could still be loaded, the references that lead to
+            it, first cause first; at most a few, shortest first.
+        chain_count: How many files could still be loaded.
+        unfollowed: Languages that could load the package in ways nobody can predict.
+        served: Code for browsers among its files that was read, perhaps for a client.
+        file_count: Files the package has in this root.
+    """
+
+    observation: Observation
+    presence: Presence = Presence.PRESENT
+    presence_detail: str = ""
+    kernel: bool = False
+    data_only: bool = False
+    accesses: tuple[FileAccess, ...] = ()
+    chains: tuple[tuple[Reference, ...], ...] = ()
+    chain_count: int = 0
+    unfollowed: tuple[Unfollowed, ...] = ()
+    served: tuple[str, ...] = ()
+    symbols: tuple[SymbolFact, ...] = ()
+    file_count: int = 0
+    embedded_in: str | None = None
+
+    @property
+    def loadable(self) -> bool:
+        """Whether something could still load the package."""
+        return bool(self.chains or self.unfollowed)

@@ -1,0 +1,217 @@
+"""What a verdict says to a person: one sentence each, with the names that matter."""
+
+from typing import Final
+
+from vexxy.advisories.types import Match
+from vexxy.reachability.rules.facts import Facts, SymbolFact, SymbolState
+from vexxy.reachability.types import Reference, Unfollowed
+from vexxy.tracer.types import Access, FileAccess
+
+NAMES_MAX: Final = 3
+CHAIN_MAX: Final = 5
+
+VERBS: Final = {
+    Access.EXECUTED: "was executed",
+    Access.MAPPED: "was mapped as code",
+    Access.CODE: "was read as code",
+    Access.DATA: "was read as data",
+    Access.METADATA: "was read as a package manager's record",
+}
+
+
+def action(match: Match) -> str:
+    """Return what to do about an affected package."""
+    name = match.package.name
+    if not match.fixed_versions:
+        return (
+            f"No fixed version of {name} is known: follow the advisory, or remove or "
+            "replace the package."
+        )
+    return f"Upgrade {name} to {' or '.join(match.fixed_versions)}."
+
+
+def kernel(match: Match) -> str:
+    """The kernel is not in the image."""
+    return (
+        f"{_package(match)} is a part of the Linux kernel's package; a container runs on "
+        "its host's kernel, never on one from its image."
+    )
+
+
+def called(match: Match, facts: Facts) -> str:
+    """The vulnerable function ran."""
+    names = _names(facts, SymbolState.CALLED)
+    return f"The vulnerable function of {_package(match)} ran: {names}."
+
+
+def code_absent(match: Match, facts: Facts) -> str:
+    """None of the vulnerable code is there."""
+    detail = facts.symbols[0].detail if facts.symbols else ""
+    return (
+        f"The vulnerable code is not in this copy of {_package(match)}: "
+        f"{_names(facts, SymbolState.ABSENT)}; {detail}."
+    )
+
+
+def module_loaded(match: Match, facts: Facts) -> str:
+    """The module with the vulnerable function is loaded."""
+    near = [
+        fact
+        for fact in facts.symbols
+        if fact.state in {SymbolState.LOADED, SymbolState.NOT_CALLED}
+    ]
+    detail = near[0].detail if near else "its module is loaded"
+    name = _symbol(near[0]) if near else "the vulnerable function"
+    return f"The code that holds {name} of {_package(match)} is loaded: {detail}."
+
+
+def loaded(match: Match, facts: Facts) -> str:
+    """The package is loaded and nobody knows which function is vulnerable."""
+    known = "nobody said which function is vulnerable"
+    if facts.symbols:
+        known = "whether its vulnerable function is loaded could not be told"
+    return f"{_package(match)} is loaded ({_first(facts)}); {known}."
+
+
+def data_read(match: Match, facts: Facts) -> str:
+    """A package of data was used."""
+    return f"{_package(match)} brings data and the image reads it ({_first(facts)})."
+
+
+def absent(match: Match, facts: Facts) -> str:
+    """The files are not there."""
+    return f"{_package(match)} is listed but not there: {facts.presence_detail}."
+
+
+def unknown(match: Match, facts: Facts) -> str:
+    """Nobody can tell what the package's files are."""
+    return f"Whether {_package(match)} is used cannot be told: {facts.presence_detail}."
+
+
+def incomplete(match: Match, facts: Facts) -> str:
+    """Silence proves nothing in this run."""
+    return (
+        f"{_package(match)} was not seen running its vulnerable code, which proves nothing "
+        f"here: {'; '.join(facts.observation.gaps)}."
+    )
+
+
+def served(match: Match, facts: Facts) -> str:
+    """Code for browsers left the image, perhaps."""
+    return (
+        f"{_package(match)} holds code for browsers, and {facts.served[0]} was read, "
+        "perhaps to be sent to one; it runs where nobody observes it."
+    )
+
+
+def loadable(match: Match, facts: Facts) -> str:
+    """Something could still load the package."""
+    if facts.chains:
+        more = f" (and {facts.chain_count - 1} more)" if facts.chain_count > 1 else ""
+        return (
+            f"{_package(match)} was not loaded, but could be: "
+            f"{chain(facts.chains[0])}{more}."
+        )
+    return f"{_package(match)} was not loaded, but could be: {_whole(facts.unfollowed[0])}."
+
+
+def module_loadable(match: Match, facts: Facts) -> str:
+    """Something could still load the vulnerable module."""
+    near = [fact for fact in facts.symbols if fact.state is SymbolState.LOADABLE]
+    return (
+        f"{_package(match)} is loaded, the module with {_symbol(near[0])} is not, but "
+        f"could be: {near[0].detail}."
+    )
+
+
+def not_called(match: Match) -> str:
+    """The runtime's coverage does not list the function."""
+    return (
+        f"The module with the vulnerable function of {_package(match)} is loaded; the "
+        "function was not called in this run, which does not prove that it cannot be."
+    )
+
+
+def unreviewed(match: Match) -> str:
+    """The named code is missing, but the names were derived."""
+    return (
+        f"{_package(match)} is loaded; some of the code named as vulnerable is not in this "
+        "version, but the names are not reviewed or not complete."
+    )
+
+
+def too_unsure(match: Match, score: float, needed: float) -> str:
+    """The observation was complete but thin."""
+    return (
+        f"{_package(match)} was not seen running its vulnerable code, but the observation "
+        f"is too thin to conclude (confidence {score:.2f}, {needed:.2f} needed): observe "
+        "longer or send more traffic."
+    )
+
+
+def not_loaded(match: Match, facts: Facts) -> str:
+    """Nothing loaded it and nothing could."""
+    seen = facts.observation
+    what = f"{_package(match)} was never loaded"
+    if facts.data_only:
+        what = f"{_package(match)} brings only data, and none of it was read"
+    elif any(access.access is Access.DATA for access in facts.accesses):
+        what = f"{_package(match)} was only read as data, never loaded"
+    if facts.symbols and facts.accesses and _is_loaded(facts):
+        what = (
+            f"{_package(match)} is loaded, but never the module with "
+            f"{_symbol(facts.symbols[0])}"
+        )
+    return (
+        f"{what} in {seen.observed_seconds:.0f} s with {seen.traffic_requests} answered "
+        "requests, and nothing that ran refers to it."
+    )
+
+
+def chain(references: tuple[Reference, ...]) -> str:
+    """Return a chain of references, first cause first, as one sentence without a stop."""
+    if not references:
+        return ""
+    first = references[0]
+    parts = [f"{first.via or 'the run'} {first.how} {first.path}"]
+    shown = references[1:]
+    if len(shown) > CHAIN_MAX:
+        parts.append("and so on")
+        shown = shown[-CHAIN_MAX:]
+    parts += [f"which {one.how} {one.path}" for one in shown]
+    return ", ".join(parts)
+
+
+def access(one: FileAccess) -> str:
+    """Return one access as a sentence without a stop."""
+    process = f" by {one.process}" if one.process and one.process != one.path else ""
+    return f"{one.path} {VERBS[one.access]}{process} at {one.first_seen_seconds:.1f} s"
+
+
+def _whole(unfollowed: Unfollowed) -> str:
+    return f"{unfollowed.reason}, and what {unfollowed.language} loads cannot be predicted"
+
+
+def _package(match: Match) -> str:
+    return f"{match.package.name} {match.package.version}"
+
+
+def _first(facts: Facts) -> str:
+    return access(facts.accesses[0]) if facts.accesses else "no access recorded"
+
+
+def _is_loaded(facts: Facts) -> bool:
+    return any(one.access not in {Access.DATA, Access.METADATA} for one in facts.accesses)
+
+
+def _symbol(fact: SymbolFact) -> str:
+    symbol = fact.symbol
+    if not symbol.name:
+        return symbol.module
+    return f"{symbol.module}:{symbol.name}" if symbol.module else symbol.name
+
+
+def _names(facts: Facts, state: SymbolState) -> str:
+    names = [_symbol(fact) for fact in facts.symbols if fact.state is state]
+    more = f" and {len(names) - NAMES_MAX} more" if len(names) > NAMES_MAX else ""
+    return ", ".join(names[:NAMES_MAX]) + more

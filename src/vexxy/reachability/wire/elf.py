@@ -1,0 +1,247 @@
+"""What an ELF file asks of the dynamic linker, and the strings it carries.
+
+Source: System V ABI, "ELF" and "Dynamic Linking"; only program headers are needed, so a
+file without section headers is read just as well.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from vexxy.reachability.errors import Unparsable
+
+MAGIC: Final = b"\x7fELF"
+PT_LOAD: Final = 1
+PT_DYNAMIC: Final = 2
+PT_INTERP: Final = 3
+PF_X: Final = 1
+DT_NEEDED: Final = 1
+DT_STRTAB: Final = 5
+DT_SYMTAB: Final = 6
+DT_STRSZ: Final = 10
+DT_SONAME: Final = 14
+DT_RPATH: Final = 15
+DT_RUNPATH: Final = 29
+SHF_ALLOC: Final = 2
+SHF_EXECINSTR: Final = 4
+SHT_PROGBITS: Final = 1
+UNWINDING: Final = (".eh_frame", ".gcc_except_table")
+ENTRIES_MAX: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A program header, or a section with what a segment has."""
+
+    kind: int
+    flags: int
+    offset: int
+    address: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Elf:
+    """An ELF file as the dynamic linker sees it.
+
+    Attributes:
+        interpreter: Path of the dynamic linker, empty for libraries and static files.
+        search: Directories of DT_RUNPATH, else DT_RPATH, as written (`$ORIGIN/...`).
+        imports: Names of undefined dynamic symbols.
+        dynamic: False for a static executable, whose imports nobody can read.
+        data: The bytes of everything that is loaded and is not machine code.
+    """
+
+    interpreter: str
+    needed: tuple[str, ...]
+    soname: str
+    search: tuple[str, ...]
+    imports: frozenset[str]
+    dynamic: bool
+    data: tuple[bytes, ...]
+
+    def strings(self) -> Iterator[bytes]:
+        """Yield the NUL-terminated strings of the data, however short."""
+        for block in self.data:
+            yield from block.split(b"\0")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Word size and byte order of one file, and where its tables are."""
+
+    order: str
+    wide: bool
+    headers: tuple[int, int, int]
+    sections: tuple[int, int, int, int]
+
+    def unpack(self, wide: str, narrow: str) -> struct.Struct:
+        """Return the structure for this file's word size."""
+        return struct.Struct(self.order + (wide if self.wide else narrow))
+
+
+def read(content: bytes) -> Elf:
+    """Return what the file says.
+
+    Raises:
+        Unparsable: It is no ELF file, or a damaged one.
+    """
+    if content[:4] != MAGIC:
+        raise Unparsable("not an ELF file")
+    try:
+        layout = _layout(content)
+        segments = _segments(content, layout)
+        table = _dynamic(content, layout, segments)
+        return _assemble(content, layout, (segments, table))
+    except (struct.error, IndexError, KeyError, ValueError, OverflowError) as error:
+        raise Unparsable(f"a damaged ELF file: {error}") from error
+
+
+def sections(content: bytes) -> dict[str, Segment]:
+    """Return the sections by name; empty when there is no section table.
+
+    Raises:
+        Unparsable: It is no ELF file, or a damaged one.
+    """
+    if content[:4] != MAGIC:
+        raise Unparsable("not an ELF file")
+    try:
+        return _sections(content, _layout(content))
+    except (struct.error, IndexError, ValueError, OverflowError) as error:
+        raise Unparsable(f"a damaged ELF file: {error}") from error
+
+
+def _layout(content: bytes) -> Layout:
+    wide = content[4] == 2  # noqa: PLR2004  ELFCLASS64
+    order = "<" if content[5] == 1 else ">"
+    form = struct.Struct(order + ("HHIQQQIHHHHHH" if wide else "HHIIIIIHHHHHH"))
+    fields = form.unpack_from(content, 16)
+    return Layout(
+        order, wide, (fields[4], fields[8], fields[9]), (fields[5], *fields[10:13])
+    )
+
+
+def _segments(content: bytes, layout: Layout) -> list[Segment]:
+    start, size, count = layout.headers
+    form = layout.unpack("IIQQQQQQ", "IIIIIIII")
+    found = []
+    for number in range(count):
+        fields = form.unpack_from(content, start + number * size)
+        if layout.wide:
+            kind, flags, offset, address, _, length = fields[:6]
+        else:
+            kind, offset, address, _, length, _, flags, _ = fields
+        found.append(Segment(kind, flags, offset, address, length))
+    return found
+
+
+def _sections(content: bytes, layout: Layout) -> dict[str, Segment]:
+    start, size, count, names = layout.sections
+    if not start or not count or start + count * size > len(content):
+        return {}
+    form = layout.unpack("IIQQQQIIQQ", "IIIIIIIIII")
+    rows = [form.unpack_from(content, start + number * size) for number in range(count)]
+    if names >= len(rows):
+        return {}
+    strings = rows[names][4]
+    return {
+        _string(content, strings + row[0]): Segment(row[1], row[2], row[4], row[3], row[5])
+        for row in rows
+        if row[1]
+    }
+
+
+def _dynamic(
+    content: bytes, layout: Layout, segments: list[Segment]
+) -> list[tuple[int, int]]:
+    for segment in segments:
+        if segment.kind == PT_DYNAMIC:
+            form = layout.unpack("qQ", "iI")
+            end = segment.offset + segment.size - segment.size % form.size
+            table = []
+            for tag, value in form.iter_unpack(content[segment.offset : end]):
+                if tag == 0:
+                    break
+                table.append((tag, value))
+            return table
+    return []
+
+
+def _assemble(
+    content: bytes,
+    layout: Layout,
+    tables: tuple[list[Segment], list[tuple[int, int]]],
+) -> Elf:
+    segments, table = tables
+    values = dict(table)
+    strings = b""
+    if DT_STRTAB in values:
+        start = _offset(segments, values[DT_STRTAB])
+        strings = content[start : start + values.get(DT_STRSZ, 0)]
+    runpath = values.get(DT_RUNPATH, values.get(DT_RPATH))
+    interpreter = next((one for one in segments if one.kind == PT_INTERP), None)
+    return Elf(
+        interpreter="" if interpreter is None else _string(content, interpreter.offset),
+        needed=tuple(_string(strings, at) for tag, at in table if tag == DT_NEEDED),
+        soname=_string(strings, values[DT_SONAME]) if DT_SONAME in values else "",
+        search=_directories(strings, runpath),
+        imports=_imports(content, layout, (segments, values, strings)),
+        dynamic=bool(strings),
+        data=_data(content, layout, segments),
+    )
+
+
+def _directories(strings: bytes, at: int | None) -> tuple[str, ...]:
+    if at is None:
+        return ()
+    return tuple(part for part in _string(strings, at).split(":") if part)
+
+
+def _imports(
+    content: bytes,
+    layout: Layout,
+    tables: tuple[list[Segment], dict[int, int], bytes],
+) -> frozenset[str]:
+    """Return undefined names; all names of the table where its end cannot be told."""
+    segments, values, strings = tables
+    if DT_SYMTAB not in values:
+        return frozenset()
+    start = _offset(segments, values[DT_SYMTAB])
+    end = _offset(segments, values[DT_STRTAB])
+    form = layout.unpack("IBBHQQ", "IIIBBH")
+    count = (end - start) // form.size
+    if not 0 < count <= ENTRIES_MAX:
+        return frozenset(name.decode("utf-8", "replace") for name in strings.split(b"\0"))
+    section = 3 if layout.wide else 5
+    rows = form.iter_unpack(content[start : start + count * form.size])
+    return frozenset(_string(strings, row[0]) for row in rows if row[section] == 0)
+
+
+def _data(content: bytes, layout: Layout, segments: list[Segment]) -> tuple[bytes, ...]:
+    """Return loaded bytes that are not code; whole segments without a section table."""
+    found = [
+        section
+        for name, section in _sections(content, layout).items()
+        if section.kind == SHT_PROGBITS
+        and not name.startswith(UNWINDING)
+        and section.flags & SHF_ALLOC
+        and not section.flags & SHF_EXECINSTR
+    ]
+    if not found:
+        found = [segment for segment in segments if segment.kind == PT_LOAD]
+    return tuple(content[one.offset : one.offset + one.size] for one in found)
+
+
+def _offset(segments: list[Segment], address: int) -> int:
+    for segment in segments:
+        inside = segment.address <= address < segment.address + segment.size
+        if segment.kind == PT_LOAD and inside:
+            return segment.offset + address - segment.address
+    raise ValueError(f"address {address:#x} is in no segment")
+
+
+def _string(table: bytes, at: int) -> str:
+    if not 0 <= at < len(table):
+        raise ValueError("a name outside its table")
+    return table[at : table.index(b"\0", at)].decode("utf-8", "surrogateescape")

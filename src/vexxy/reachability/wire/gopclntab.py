@@ -1,0 +1,103 @@
+"""The names of every function linked into a Go binary, stripped or not.
+
+The runtime needs this table to print stack traces, so `-ldflags="-s -w"` keeps it, and
+it names functions that were inlined everywhere as well, which the symbol table does not.
+
+Source: Go, `src/internal/abi/symtab.go` and `src/runtime/symtab.go` (pcHeader), and
+`cmd/link/internal/ld/pcln.go` (generateFuncnametab walks inlined calls too). Layouts
+before Go 1.18 are not read: whether they name inlined functions was never checked here.
+"""
+
+import re
+import struct
+from typing import Final
+
+from vexxy.reachability.errors import Unparsable
+from vexxy.reachability.wire import elf
+
+SECTIONS: Final = (".gopclntab", ".data.rel.ro.gopclntab")
+MAGIC_GO_118: Final = 0xFFFFFFF0
+MAGIC_GO_120: Final = 0xFFFFFFF1
+HEADER_WORDS: Final = 8
+WORD_SIZES: Final = (4, 8)
+
+# Every real program has these; without them the names are not Go's own any more.
+LANDMARKS: Final = frozenset({"runtime.main", "main.main"})
+
+ESCAPE: Final = re.compile(r"%([0-9a-fA-F]{2})")
+BRACKETS: Final = re.compile(r"\[[^\[\]]*\]")
+POINTER: Final = re.compile(r"\(\*?([^()]*)\)")
+
+
+def functions(content: bytes) -> frozenset[str]:
+    """Return the normalized names of all functions, as `normalize` writes them.
+
+    Raises:
+        Unparsable: The table is missing, of an unknown layout, or its names are not
+            those the toolchain writes; nothing can be concluded then.
+    """
+    table = _find_table(content)
+    names = {normalize(name) for name in _names(table)}
+    if not names >= LANDMARKS:
+        raise Unparsable("the function table lacks runtime.main or main.main")
+    return frozenset(names)
+
+
+def normalize(name: str) -> str:
+    """Return `path/pkg.Type.Method` for `path/pkg.(*Type[...]).Method-fm`.
+
+    Import paths are unescaped (`yaml%2ev3`), type arguments, pointers and the marks of
+    method values are dropped, so that the name compares with an advisory's.
+    """
+    name = ESCAPE.sub(lambda found: chr(int(found[1], 16)), name)
+    before = None
+    while before != name:
+        before, name = name, BRACKETS.sub("", name)
+    return POINTER.sub(r"\1", name).removesuffix("-fm")
+
+
+def is_linked(names: frozenset[str], import_path: str, symbol: str) -> bool:
+    """Return whether a function, or anything declared inside it, is in the table.
+
+    An empty `symbol` asks for the whole package. A closure (`Parse.func1`) counts: it
+    exists only where its function does.
+    """
+    prefix = f"{import_path}."
+    wanted = prefix + normalize(symbol)
+    if not symbol:
+        return any(name.startswith(prefix) for name in names)
+    return wanted in names or any(name.startswith(f"{wanted}.") for name in names)
+
+
+def _find_table(content: bytes) -> bytes:
+    sections = elf.sections(content)
+    for name in SECTIONS:
+        if name in sections:
+            section = sections[name]
+            return content[section.offset : section.offset + section.size]
+    raise Unparsable("no Go function table")
+
+
+def _names(table: bytes) -> list[str]:
+    """Return the raw names: the block between the name offset and the file offset."""
+    try:
+        order = _order(table)
+        size = table[7]
+        if size not in WORD_SIZES:
+            raise Unparsable("a Go function table with an unknown word size")
+        word = "Q" if size == WORD_SIZES[1] else "I"
+        fields = struct.unpack_from(f"{order}{HEADER_WORDS}{word}", table, 8)
+    except (struct.error, IndexError) as error:
+        raise Unparsable(f"a damaged Go function table: {error}") from error
+    start, end = fields[3], fields[4]
+    if not 0 < start < end <= len(table):
+        raise Unparsable("a Go function table whose names are out of place")
+    block = table[start:end]
+    return [name.decode("utf-8", "replace") for name in block.split(b"\0") if name]
+
+
+def _order(table: bytes) -> str:
+    for order in "<>":
+        if struct.unpack_from(f"{order}I", table)[0] in {MAGIC_GO_118, MAGIC_GO_120}:
+            return order
+    raise Unparsable("a Go function table of an unknown version")
