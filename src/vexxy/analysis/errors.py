@@ -13,3 +13,11 @@ class ResultUnreadable(errors.InvalidInput):
 
 class FindingNotFound(errors.NotFound):
     """The saved result has no finding of that name."""
+
+
+class NothingToState(errors.Conflict):
+    """There are no findings, and the format cannot say so."""
+
+
+class AdvisoriesMissing(errors.Unavailable):
+    """No advisories were given and the database is empty: nothing could be found."""

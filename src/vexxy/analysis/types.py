@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from vexxy.advisories.types import Match
 from vexxy.images.types import Image
@@ -137,3 +138,4 @@ class Result:
     timings: tuple[Timing, ...] = ()
     container_log: str = ""
     exit_code: int | None = None
+    scan: Mapping[str, Any] | None = None

@@ -11,6 +11,7 @@ from vexxy.advisories.types import Severity
 from vexxy.analysis import rules
 from vexxy.analysis.errors import ResultUnreadable
 from vexxy.analysis.types import Result
+from vexxy.images.types import Image, ImageConfig, Platform
 from vexxy.kit import clock
 from vexxy.reachability.types import Evidence, Level, Verdict
 from vexxy.sbom.types import Package
@@ -173,6 +174,30 @@ def _verdict_from(item: Mapping[str, Any]) -> Verdict:
             for fact in item["evidence"]
         ),
     )
+
+
+def image(data: Mapping[str, Any]) -> Image:
+    """Return the identity of the image that a results object is about.
+
+    Raises:
+        ResultUnreadable: The identity is absent or malformed.
+    """
+    try:
+        known = data["summary"]["image"]
+        os, architecture, *variant = known["platform"].split("/")
+        return Image(
+            reference=data["image_ref"],
+            name=known["name"],
+            image_id=known["image_id"],
+            manifest_digest=known["manifest_digest"],
+            index_digest=known["index_digest"],
+            repo_digests=tuple(known["repo_digests"]),
+            platform=Platform(os, architecture, variant[0] if variant else None),
+            config=ImageConfig(),
+            size_bytes=known["size_bytes"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ResultUnreadable(f"the result does not name its image: {error}") from error
 
 
 def profile(data: Mapping[str, Any]) -> ExecutionProfile:

@@ -1,0 +1,188 @@
+"""`vexxy analyze`: image in, verdicts out."""
+
+import shlex
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from vexxy import bootstrap
+from vexxy.analysis import pipeline, publication, rules
+from vexxy.analysis.errors import RequestRefused
+from vexxy.analysis.types import Profile, Request, Result
+from vexxy.cli import console, table
+from vexxy.cli.exit import ExitCode
+from vexxy.kit import files
+from vexxy.settings import Settings
+
+
+class Format(StrEnum):
+    """What comes out."""
+
+    TABLE = "table"
+    JSON = "json"
+    OPENVEX = "openvex"
+    CYCLONEDX = "cyclonedx"
+    CSAF = "csaf"
+    SARIF = "sarif"
+
+
+Ports = Annotated[
+    list[int] | None,
+    typer.Option("--port", help="TCP port to wait for and to drive; repeatable"),
+]
+Duration = Annotated[
+    int | None,
+    typer.Option("--duration", help="Seconds of observation after readiness, 30-3600"),
+]
+Script = Annotated[
+    Path | None,
+    typer.Option(help="Exercises the image; gets HOST and PORT in its environment"),
+]
+Environment = Annotated[
+    list[str] | None, typer.Option("--env", help="K=V for the image; repeatable")
+]
+Command = Annotated[
+    str | None, typer.Option(help="Replaces the image's command, split as a shell does")
+]
+Sbom = Annotated[
+    Path | None, typer.Option(help="CycloneDX, SPDX or Syft JSON instead of reading")
+]
+Advisories = Annotated[
+    list[Path] | None,
+    typer.Option(help="OSV records that replace the database; repeatable"),
+]
+FailOn = Annotated[
+    str | None,
+    typer.Option(help="Exit 1 if a finding matches: STATUS[:SEVERITY][:fixable],…"),
+]
+
+
+def analyze(  # noqa: PLR0913  each option of the command is a parameter
+    image: Annotated[str, typer.Argument(help="Reference, or OCI or docker archive")],
+    *,
+    port: Ports = None,
+    duration: Duration = None,
+    test_script: Script = None,
+    env: Environment = None,
+    command: Command = None,
+    sbom: Sbom = None,
+    advisories: Advisories = None,
+    profile: Annotated[Profile, typer.Option(help="Defaults")] = Profile.MINIMAL,
+    coverage: Annotated[
+        bool | None, typer.Option("--coverage/--no-coverage", help="Record functions")
+    ] = None,
+    fuzz: Annotated[
+        bool | None, typer.Option("--fuzz/--no-fuzz", help="Send mutated input as well")
+    ] = None,
+    output_format: Annotated[
+        Format, typer.Option("--format", help="What to write")
+    ] = Format.TABLE,
+    output: Annotated[Path | None, typer.Option(help="Where to write")] = None,
+    evidence: Annotated[
+        Path | None, typer.Option(help="Folder for everything that was observed")
+    ] = None,
+    fail_on: FailOn = None,
+    allow_network: Annotated[
+        bool, typer.Option(help="Let the image reach the outside")
+    ] = False,
+    platform: Annotated[
+        str | None, typer.Option(help="Such as linux/amd64, for an archive of several")
+    ] = None,
+    runtime: Annotated[
+        str | None, typer.Option(help="OCI runtime of the engine, such as runsc")
+    ] = None,
+    show_all: Annotated[
+        bool, typer.Option("--all", help="List also what is not affected")
+    ] = False,
+    json_progress: Annotated[
+        bool, typer.Option(help="Progress as JSON lines on standard error")
+    ] = False,
+    keep_sandbox: Annotated[
+        bool, typer.Option(help="Leave the stopped container for a look inside")
+    ] = False,
+) -> None:
+    """Run an image isolated, watch it, and tell which vulnerabilities are reached."""
+    gates = rules.parse_gates(fail_on) if fail_on else ()
+    request = Request(
+        image=image,
+        settings=rules.settings_for(
+            profile, duration_seconds=duration, coverage=coverage, fuzz=fuzz
+        ),
+        ports=tuple(port or ()),
+        test_script=_read_script(test_script),
+        environment=_variables(env or []),
+        command=tuple(shlex.split(command)) if command else None,
+        sbom_path=sbom,
+        advisory_paths=tuple(advisories or ()),
+        network_allowed=allow_network,
+        keep_sandbox=keep_sandbox,
+        platform=platform,
+        runtime=runtime,
+        evidence_directory=evidence,
+    )
+    rules.check_request(request)
+    settings = Settings()
+    with (
+        bootstrap.tools(settings) as tools,
+        console.listener(json_lines=json_progress) as listener,
+    ):
+        result = pipeline.run(request, tools, listener)
+    _write(result, output_format, output, settings=settings, everything=show_all)
+    failing = rules.failing(result.verdicts, gates)
+    if failing:
+        console.note(f"{len(failing)} findings match --fail-on {fail_on}")
+        raise typer.Exit(ExitCode.FINDINGS)
+
+
+def _read_script(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return path.read_text()
+    except OSError as error:
+        raise RequestRefused(
+            f"the test script {path} cannot be read: {error.strerror}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise RequestRefused(f"the test script {path} is not UTF-8 text") from error
+
+
+def _variables(pairs: list[str]) -> dict[str, str]:
+    variables = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator:
+            # The pair is not shown: somebody may have typed only the secret.
+            raise RequestRefused("--env needs NAME=VALUE")
+        variables[name] = value
+    return variables
+
+
+def _write(
+    result: Result,
+    form: Format,
+    path: Path | None,
+    *,
+    settings: Settings,
+    everything: bool,
+) -> None:
+    if form is Format.TABLE:
+        if path is None:
+            table.show(result, Console(highlight=False), everything=everything)
+        else:
+            with path.open("w", encoding="utf-8") as stream:
+                shown = Console(file=stream, highlight=False, width=200)
+                table.show(result, shown, everything=everything)
+        return
+    publisher = publication.Publisher(settings.author, settings.vex_namespace)
+    content = publication.render(result, form.value, publisher=publisher)
+    if path is None:
+        sys.stdout.buffer.write(content)
+    else:
+        files.write_whole(path, content)
+        table.show(result, console.STDERR, everything=False)
+        console.note(f"wrote {path}")
