@@ -7,15 +7,31 @@ from vexxy.images.rootfs import RootFilesystem
 from vexxy.kit.progress import Listener, Progress, silent
 from vexxy.sbom.rules import owners
 from vexxy.sbom.types import Distribution, Inventory, Package, Problem
-from vexxy.sbom.wire import apk, dpkg, npm, os_release, python
+from vexxy.sbom.wire import (
+    apk,
+    binaries,
+    composer,
+    dpkg,
+    gem,
+    java,
+    npm,
+    os_release,
+    python,
+    rpm,
+)
 from vexxy.sbom.wire.survey import Survey
 
 # Distribution databases first: Python's reader asks them who owns a file.
 READERS: Final[Mapping[str, Callable[[Survey], None]]] = {
     "dpkg": dpkg.survey_packages,
     "apk": apk.survey_packages,
+    "rpm": rpm.survey_packages,
     "python": python.survey_packages,
     "npm": npm.survey_packages,
+    "java": java.survey_packages,
+    "gem": gem.survey_packages,
+    "composer": composer.survey_packages,
+    "binaries": binaries.survey_packages,
 }
 _DATABASES: Final[Mapping[str, str]] = {
     "debian": "dpkg",

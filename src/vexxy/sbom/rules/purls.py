@@ -45,7 +45,7 @@ def distribution_purl(
     qualifiers = {"arch": architecture, "distro": distribution_qualifier(distribution)}
     if package_type == "rpm" and ":" in version:
         qualifiers["epoch"], _, version = version.partition(":")
-    namespace = distribution.id if distribution else _default_namespace(package_type)
+    namespace = _namespace(package_type, distribution)
     return _purl(package_type, namespace, name, version=version, qualifiers=qualifiers)
 
 
@@ -80,8 +80,14 @@ def _purl(
     ).to_string()
 
 
-def _default_namespace(package_type: str) -> str:
-    return {"deb": "debian", "apk": "alpine"}.get(package_type, "redhat")
+def _namespace(package_type: str, distribution: Distribution | None) -> str:
+    """Return the vendor; some `os-release` ids name a product of theirs."""
+    if distribution is None:
+        return {"deb": "debian", "apk": "alpine"}.get(package_type, "redhat")
+    vendors = {"rhel": "redhat", "sles": "suse"}
+    if distribution.id.startswith("opensuse"):
+        return "opensuse"
+    return vendors.get(distribution.id, distribution.id)
 
 
 def debian_source(name: str, version: str, source: str) -> tuple[str, str]:
