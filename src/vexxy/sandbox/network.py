@@ -1,0 +1,166 @@
+"""Inside a sandbox's network, and in none of its other namespaces."""
+
+import ctypes
+import os
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+from vexxy.sandbox.types import LOOPBACK
+
+CLONE_NEWNET: Final = 0x40000000
+LISTEN: Final = "0A"
+CONNECT_SECONDS_MAX: Final = 1.0
+BANNER_SECONDS_MAX: Final = 0.2
+ANSWER_SECONDS_MAX: Final = 2.0
+READ_BYTES: Final = 512
+HTTP_QUESTION: Final = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: vexxy\r\nConnection: close\r\n\r\n"
+)
+# PostgreSQL frontend/backend protocol, "SSLRequest": length 8, code 80877103.
+SSL_QUESTION: Final = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
+
+_BEGINNINGS: Final = (
+    (b"\x15\x03", "https"),
+    (b"-ERR", "redis"),
+    (b"-DENIED", "redis"),
+    (b"-NOAUTH", "redis"),
+    (b"ERROR\r\n", "memcached"),
+    (b"CLIENT_ERROR", "memcached"),
+    (b"SSH-", "ssh"),
+    (b"220", "smtp"),
+)
+
+Answer = TypeVar("Answer")
+
+
+class SandboxNetwork:
+    """A thread that lives in the network of a process and connects from there.
+
+    Network namespaces belong to threads, so the rest of this program stays outside.
+    """
+
+    def __init__(self, process_id: int) -> None:
+        """Enter the network of the process; needs root.
+
+        Raises:
+            OSError: The process ended, or entering is not allowed.
+        """
+        self._process_id = process_id
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="vexxy-network")
+        descriptor = os.open(f"/proc/{process_id}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._thread.submit(_enter, descriptor).result()
+        finally:
+            os.close(descriptor)
+
+    def listening(self) -> tuple[int, ...]:
+        """Return the TCP ports on which something listens, ascending."""
+        return listening_ports(self._process_id)
+
+    def protocol_of(self, port: int) -> str | None:
+        """Return what answers on the port, None when nothing connects."""
+        return self.inside(lambda: find_protocol(port))
+
+    def inside(self, act: Callable[[], Answer]) -> Answer:
+        """Run the act in the sandbox's network and return its answer."""
+        return self._thread.submit(act).result()
+
+    def close(self) -> None:
+        """Leave."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave."""
+        self.close()
+
+
+def listening_ports(process_id: int) -> tuple[int, ...]:
+    """Return the TCP ports that a process's network listens on, as the kernel lists."""
+    ports = set()
+    for table in ("tcp", "tcp6"):
+        with suppress(OSError):
+            lines = Path("/proc", str(process_id), "net", table).read_text().splitlines()
+            for line in lines[1:]:
+                fields = line.split()
+                if fields[3] == LISTEN:
+                    ports.add(int(fields[1].rpartition(":")[2], 16))
+    return tuple(sorted(ports))
+
+
+def process_ids(process_id: int) -> tuple[int, ...]:
+    """Return a process and its descendants, as far as they can be seen."""
+    found = []
+    pending = [process_id]
+    while pending:
+        parent = pending.pop()
+        found.append(parent)
+        for path in Path("/proc", str(parent), "task").glob("*/children"):
+            with suppress(OSError):
+                pending += map(int, path.read_text().split())
+    return tuple(sorted(found))
+
+
+def find_protocol(port: int) -> str | None:
+    """Return the name of what answers on a port of this network, None if nothing does.
+
+    Asks as little as tells: wait for a greeting, then one HTTP request, then one
+    PostgreSQL question. `tcp` is a port that takes the connection and stays silent.
+    """
+    greeting = _ask(port, b"", BANNER_SECONDS_MAX)
+    if greeting is None:
+        return None
+    if greeting:
+        return _speaker(greeting)
+    answer = _ask(port, HTTP_QUESTION, ANSWER_SECONDS_MAX)
+    if answer:
+        return _speaker(answer)
+    answer = _ask(port, SSL_QUESTION, BANNER_SECONDS_MAX)
+    return "postgresql" if answer in {b"S", b"N"} else "tcp"
+
+
+def _speaker(said: bytes) -> str:
+    if said.startswith(b"HTTP/"):
+        # Web servers tell a client that forgot the s.
+        told = said.lower()
+        return "https" if b"http request" in told and b"https" in told else "http"
+    for beginning, name in _BEGINNINGS:
+        if said.startswith(beginning):
+            return name
+    return "tcp"
+
+
+def _ask(port: int, question: bytes, timeout_seconds: float) -> bytes | None:
+    """Return what comes back, empty for silence, None when nothing connects."""
+    for address in (LOOPBACK, "::1"):
+        try:
+            with socket.create_connection((address, port), CONNECT_SECONDS_MAX) as sock:
+                sock.settimeout(timeout_seconds)
+                with suppress(OSError):
+                    if question:
+                        sock.sendall(question)
+                    return sock.recv(READ_BYTES)
+                return b""
+        except OSError:
+            continue
+    return None
+
+
+def _enter(descriptor: int) -> None:
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.setns(descriptor, CLONE_NEWNET) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

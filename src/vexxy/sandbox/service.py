@@ -1,0 +1,327 @@
+"""An image on an engine, and sandboxes of it; nothing stays behind."""
+
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from vexxy.images.rootfs import RootFilesystem
+from vexxy.images.rules import parse_reference
+from vexxy.images.types import Image
+from vexxy.kit.errors import VexxyError
+from vexxy.kit.progress import Listener, silent
+from vexxy.sandbox import owner, rules, wire
+from vexxy.sandbox.errors import (
+    DigestMismatch,
+    EngineFailed,
+    EngineUnavailable,
+    ImageUnsuitable,
+)
+from vexxy.sandbox.life import Sandbox
+from vexxy.sandbox.ports import ContainerEngine
+from vexxy.sandbox.types import (
+    ContainerSpec,
+    Limits,
+    Owner,
+    Prepared,
+    Privileges,
+    SandboxRequest,
+    Scratch,
+    Swept,
+)
+
+# A processor of the first kind also runs programs of the others.
+_ALSO_RUNS: Final = {"amd64": {"386"}, "arm64": {"arm"}}
+_MODE_BITS: Final = 0o7777
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedImage:
+    """An image that is on the engine, with its files to look at.
+
+    Attributes:
+        root_path: The image's root file system, untouched by any run; None where the
+            engine's files are not visible from here.
+        scratch: What a sandbox of it gets as writable directories.
+        loaded: Whether it came from an archive, and goes when this is closed.
+    """
+
+    image: Image
+    root_path: Path | None
+    scratch: tuple[Scratch, ...]
+    loaded: bool
+
+
+@contextmanager
+def open_image(
+    engine: ContainerEngine,
+    wanted: str,
+    *,
+    platform: str | None = None,
+    listener: Listener = silent,
+) -> Iterator[OpenedImage]:
+    """Find, pull or load an image and show its files; all of it goes at the end.
+
+    A pulled image stays with the engine, as with any other pull; one from an archive
+    is removed unless the engine had it before.
+
+    Args:
+        engine: Where it is to run.
+        wanted: A reference, or the path of an OCI or docker archive.
+        platform: `os/architecture`, None for the engine's own.
+        listener: Hears of a pull.
+
+    Raises:
+        InvalidInput: No reference, damaged archive, another architecture.
+        ImageMissing: Nobody has it.
+        DigestMismatch: It is not the digest that was asked for.
+    """
+    path = Path(wanted)
+    is_path = path.is_file() or wanted.startswith(("/", "./", "../"))
+    if is_path:
+        with _loaded(engine, path) as image:
+            _check(image, engine)
+            with _surveyed(engine, image, loaded=True) as opened:
+                yield opened
+    else:
+        image = _resolve(engine, wanted, platform=platform, listener=listener)
+        _check(image, engine)
+        with _surveyed(engine, image, loaded=False) as opened:
+            yield opened
+
+
+@contextmanager
+def open_sandbox(
+    engine: ContainerEngine,
+    opened: OpenedImage,
+    request: SandboxRequest,
+    *,
+    keep: bool = False,
+) -> Iterator[Sandbox]:
+    """Create a sandbox whose first process waits; remove it at the end.
+
+    Args:
+        engine: Where the image is.
+        opened: The image, from `open_image`.
+        request: What to run, and how tightly.
+        keep: Leave the container behind, marked so that no sweep takes it.
+
+    Raises:
+        DigestMismatch: The engine made the container from another image.
+        EngineFailed: The engine could not make it.
+    """
+    if not (request.command or opened.image.config.command):
+        _demand_entrypoint(opened.image)
+    sandbox_id = uuid.uuid4().hex[:12]
+    spec = rules.container_spec(
+        request,
+        sandbox_id=sandbox_id,
+        labels=_labels(sandbox_id, opened.image, loaded=opened.loaded, keep=keep),
+        scratch=opened.scratch,
+    )
+    container_id = engine.create(spec)
+    try:
+        prepared = _prepare(engine, container_id, sandbox_id=sandbox_id, opened=opened)
+        sandbox = Sandbox(engine, request, prepared)
+        try:
+            yield sandbox
+        finally:
+            sandbox.close()
+    finally:
+        if not keep:
+            engine.remove(container_id)
+
+
+def sweep(engine: ContainerEngine) -> Swept:
+    """Remove what runs of ours left behind when they were killed.
+
+    What belongs to a process that still runs stays, and so does what nobody here can
+    judge: its owner is on another machine or in another process namespace.
+    """
+    here = owner.current()
+    containers = 0
+    images: set[str] = set()
+    for container_id, labels in engine.list_owned().items():
+        whose = wire.find_owner(labels)
+        if whose is None or wire.KEPT_LABEL in labels:
+            continue
+        now = owner.find_started_ticks(whose.process_id)
+        if rules.is_gone(whose, here, now):
+            with suppress(EngineFailed):
+                engine.remove(container_id)
+                containers += 1
+                images.update(filter(None, [labels.get(wire.LOADED_LABEL)]))
+    removed = sum(_remove_image(engine, image_id) for image_id in images)
+    return Swept(containers=containers, images=removed)
+
+
+def _prepare(
+    engine: ContainerEngine, container_id: str, *, sandbox_id: str, opened: OpenedImage
+) -> Prepared:
+    made_from = engine.image_of(container_id)
+    if made_from != opened.image.image_id:
+        raise DigestMismatch(
+            f"the engine made the sandbox from {made_from}, not from "
+            f"{opened.image.image_id}"
+        )
+    info = engine.info()
+    process_id = None
+    root_path = opened.root_path
+    if info.starts_in_two_steps and info.host_processes:
+        process_id = engine.initialize(container_id)
+        _demand_same_machine(process_id, container_id)
+        root_path = engine.root_path(container_id)
+    return Prepared(
+        sandbox_id=sandbox_id,
+        container_id=container_id,
+        process_id=process_id,
+        root_path=root_path,
+        scratch=tuple(scratch.path for scratch in opened.scratch),
+    )
+
+
+def _demand_same_machine(process_id: int, container_id: str) -> None:
+    """Refuse to go on with a process ID that names another process here."""
+    try:
+        groups = Path(f"/proc/{process_id}/cgroup").read_text()
+    except OSError:
+        groups = ""
+    if container_id not in groups:
+        raise EngineUnavailable(
+            "the engine's processes are not visible here: it runs in a virtual machine "
+            "or in another process namespace",
+            hint="vexxy doctor says whether a helper beside the engine can do it",
+        )
+
+
+def _resolve(
+    engine: ContainerEngine, wanted: str, *, platform: str | None, listener: Listener
+) -> Image:
+    reference = parse_reference(wanted)
+    image = engine.find_image(wanted)
+    if image is None or (platform and not str(image.platform).startswith(platform)):
+        image = engine.pull(wanted, platform=platform, listener=listener)
+    if reference.digest and reference.digest not in _digests(image):
+        raise DigestMismatch(
+            f"{wanted} was asked for, but the engine has {image.digest}",
+            hint="pull it again, or name the digest that you want to analyze",
+        )
+    return image
+
+
+def _digests(image: Image) -> set[str]:
+    known = {entry.rpartition("@")[2] for entry in image.repo_digests}
+    return known | {image.image_id, image.digest} | ({image.index_digest or ""} - {""})
+
+
+def _check(image: Image, engine: ContainerEngine) -> None:
+    there = engine.info().platform
+    wanted = image.platform
+    runs = {there.architecture} | _ALSO_RUNS.get(there.architecture, set())
+    if wanted.os != there.os or wanted.architecture not in runs:
+        raise ImageUnsuitable(
+            f"the image is for {wanted}, and this engine runs {there}",
+            hint=f"name an image for {there}, for instance with --platform {there}",
+        )
+
+
+def _demand_entrypoint(image: Image) -> None:
+    if not image.config.entrypoint:
+        raise ImageUnsuitable(
+            "the image names no command to run",
+            hint="give one with --command",
+        )
+
+
+@contextmanager
+def _loaded(engine: ContainerEngine, archive: Path) -> Iterator[Image]:
+    """Load an archive; at the end the image is gone unless it was there before."""
+    if not archive.is_file():
+        raise ImageUnsuitable(f"there is no file {archive}")
+    found = engine.load(archive)
+    if len(found) != 1:
+        for image_id in found:
+            _remove_image(engine, image_id)
+        raise ImageUnsuitable(
+            f"{archive} holds {len(found)} images, and one is wanted",
+            hint="save just one image into the archive",
+        )
+    try:
+        image = engine.find_image(found[0])
+        if image is None:
+            raise EngineFailed(f"the engine lost the image it loaded from {archive}")
+        yield image
+    finally:
+        _remove_image(engine, found[0])
+
+
+@contextmanager
+def _surveyed(
+    engine: ContainerEngine, image: Image, *, loaded: bool
+) -> Iterator[OpenedImage]:
+    """Show the image's files through a container that never runs."""
+    sandbox_id = uuid.uuid4().hex[:12]
+    spec = ContainerSpec(
+        name=f"vexxy-files-{sandbox_id}",
+        image_id=image.image_id,
+        command=("/never-started",),
+        environment={},
+        labels=_labels(sandbox_id, image, loaded=loaded, keep=False),
+        limits=Limits(),
+        privileges=Privileges(),
+        scratch=(),
+    )
+    container_id = engine.create(spec)
+    try:
+        root_path = engine.root_path(container_id)
+        yield OpenedImage(
+            image=image,
+            root_path=root_path,
+            scratch=_scratch(root_path, image.config.volumes),
+            loaded=loaded,
+        )
+    finally:
+        engine.remove(container_id)
+
+
+def _scratch(root_path: Path | None, volumes: Sequence[str]) -> tuple[Scratch, ...]:
+    if root_path is None:
+        return rules.scratch_directories((), volumes=volumes)
+    root = RootFilesystem(root_path)
+    asked = [*rules.USUAL_SCRATCH, *volumes]
+    for parent in rules.STATE_PARENTS:
+        with suppress(OSError):
+            asked += [
+                f"{parent}/{entry.name}"
+                for entry in os.scandir(root.host_path(root.resolve(parent) or parent))
+                if entry.is_dir(follow_symlinks=False)
+            ]
+    present = {}
+    for path in asked:
+        canonical = root.resolve(path)
+        if canonical is not None:
+            status = root.host_path(canonical).lstat()
+            present[canonical] = Scratch(
+                canonical, status.st_uid, status.st_gid, status.st_mode & _MODE_BITS
+            )
+    canonical_volumes = [root.resolve(path) or path for path in volumes]
+    return rules.scratch_directories(tuple(present.values()), volumes=canonical_volumes)
+
+
+def _labels(sandbox_id: str, image: Image, *, loaded: bool, keep: bool) -> dict[str, str]:
+    mine: Owner = owner.current()
+    return wire.labels(
+        sandbox_id, mine, loaded_image=image.image_id if loaded else None, keep=keep
+    )
+
+
+def _remove_image(engine: ContainerEngine, image_id: str) -> bool:
+    """Remove an image; one that somebody uses by now stays."""
+    try:
+        engine.remove_image(image_id)
+    except VexxyError:
+        return False
+    return True
