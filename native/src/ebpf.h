@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VEXXY_EBPF_H
+#define VEXXY_EBPF_H
+
+#include <stddef.h>
+
+/* The programs, built twice and embedded by objects.S. */
+extern const char typed_object[], typed_object_end[];
+extern const char plain_object[], plain_object_end[];
+
+/* Tells one record; called by libbpf for each one in the ring. */
+int ebpf_record(void *context, void *data, size_t size);
+
+#endif

@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+int probe(void);
+int probe(void) { return 0; }
