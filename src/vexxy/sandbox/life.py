@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from vexxy.sandbox import driver, network, readiness
+from vexxy.sandbox import driver, network, processes, readiness
 from vexxy.sandbox.errors import (
     DiskFull,
     DriverFailed,
@@ -152,14 +152,19 @@ class Sandbox:
             )
 
     def end(self, *, timeout_seconds: float = STOP_SECONDS) -> Ending:
-        """Stop it: first the image's stop signal, and after the time a kill."""
+        """Stop it: first the image's stop signal, and after the time a kill.
+
+        The kernel drops a signal that the first process of a container has no handler
+        for, so then there is nothing to wait for.
+        """
         container_id = self._prepared.container_id
         self.close()
         before = self._engine.state(container_id)
         by_itself = before.status is ContainerStatus.EXITED
         usage = Usage() if by_itself else self._engine.usage(container_id)
         if not by_itself:
-            self._engine.stop(container_id, timeout_seconds=timeout_seconds)
+            heard = processes.handles_signal(self.process_id, self._stop_signal())
+            self._engine.stop(container_id, timeout_seconds=timeout_seconds if heard else 0)
         state = before if by_itself else self._engine.state(container_id)
         return Ending(
             exit_code=state.exit_code,
@@ -193,12 +198,17 @@ class Sandbox:
         """Return the TCP ports something in it listens on."""
         return self._network.listening() if self._network else ()
 
-    def protocol_of(self, port: int) -> str | None:
+    def protocol_of(self, port: int, *, patience_seconds: float) -> str | None:
         """Return what answers on the port, None when nothing connects."""
-        return self._network.protocol_of(port) if self._network else None
+        if self._network is None:
+            return None
+        return self._network.protocol_of(port, patience_seconds=patience_seconds)
 
     def _processes(self) -> int:
-        return hash((self.listening(), network.process_ids(self.process_id)))
+        return hash((self.listening(), processes.descendants(self.process_id)))
+
+    def _stop_signal(self) -> str:
+        return self._request.image.config.stop_signal
 
     def _port_numbers(self) -> tuple[int, ...]:
         answering = self._ready.ports if self._ready else ()

@@ -15,14 +15,14 @@ from vexxy.sandbox.types import LOOPBACK
 CLONE_NEWNET: Final = 0x40000000
 LISTEN: Final = "0A"
 CONNECT_SECONDS_MAX: Final = 1.0
-BANNER_SECONDS_MAX: Final = 0.2
-ANSWER_SECONDS_MAX: Final = 2.0
+SILENCE_SECONDS: Final = 0.3
+
 READ_BYTES: Final = 512
-HTTP_QUESTION: Final = (
-    b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: vexxy\r\nConnection: close\r\n\r\n"
-)
+# Without a Host line, which Redis takes for an attack.
+HTTP_QUESTION: Final = b"GET / HTTP/1.0\r\nUser-Agent: vexxy\r\n\r\n"
 # PostgreSQL frontend/backend protocol, "SSLRequest": length 8, code 80877103.
 SSL_QUESTION: Final = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
+VERSION_QUESTION: Final = b"version\r\n"
 
 _BEGINNINGS: Final = (
     (b"\x15\x03", "https"),
@@ -30,6 +30,7 @@ _BEGINNINGS: Final = (
     (b"-DENIED", "redis"),
     (b"-NOAUTH", "redis"),
     (b"ERROR\r\n", "memcached"),
+    (b"VERSION ", "memcached"),
     (b"CLIENT_ERROR", "memcached"),
     (b"SSH-", "ssh"),
     (b"220", "smtp"),
@@ -62,9 +63,9 @@ class SandboxNetwork:
         """Return the TCP ports on which something listens, ascending."""
         return listening_ports(self._process_id)
 
-    def protocol_of(self, port: int) -> str | None:
+    def protocol_of(self, port: int, *, patience_seconds: float) -> str | None:
         """Return what answers on the port, None when nothing connects."""
-        return self.inside(lambda: find_protocol(port))
+        return self.inside(lambda: find_protocol(port, patience_seconds=patience_seconds))
 
     def inside(self, act: Callable[[], Answer]) -> Answer:
         """Run the act in the sandbox's network and return its answer."""
@@ -101,35 +102,20 @@ def listening_ports(process_id: int) -> tuple[int, ...]:
     return tuple(sorted(ports))
 
 
-def process_ids(process_id: int) -> tuple[int, ...]:
-    """Return a process and its descendants, as far as they can be seen."""
-    found = []
-    pending = [process_id]
-    while pending:
-        parent = pending.pop()
-        found.append(parent)
-        for path in Path("/proc", str(parent), "task").glob("*/children"):
-            with suppress(OSError):
-                pending += map(int, path.read_text().split())
-    return tuple(sorted(found))
-
-
-def find_protocol(port: int) -> str | None:
+def find_protocol(port: int, *, patience_seconds: float) -> str | None:
     """Return the name of what answers on a port of this network, None if nothing does.
 
-    Asks as little as tells: wait for a greeting, then one HTTP request, then one
-    PostgreSQL question. `tcp` is a port that takes the connection and stays silent.
+    One HTTP request brings an answer out of most, and a greeting out of who greets.
+    Who stays silent is asked in other words, and then waited for: a server may take
+    connections before it can serve them. `tcp` is a port that never says anything.
     """
-    greeting = _ask(port, b"", BANNER_SECONDS_MAX)
-    if greeting is None:
+    answer = _ask(port, HTTP_QUESTION, SILENCE_SECONDS)
+    if answer is None:
         return None
-    if greeting:
-        return _speaker(greeting)
-    answer = _ask(port, HTTP_QUESTION, ANSWER_SECONDS_MAX)
-    if answer:
-        return _speaker(answer)
-    answer = _ask(port, SSL_QUESTION, BANNER_SECONDS_MAX)
-    return "postgresql" if answer in {b"S", b"N"} else "tcp"
+    for question in (SSL_QUESTION, VERSION_QUESTION):
+        answer = answer or _ask(port, question, SILENCE_SECONDS)
+    answer = answer or _ask(port, HTTP_QUESTION, patience_seconds)
+    return _speaker(answer) if answer else "tcp"
 
 
 def _speaker(said: bytes) -> str:
@@ -137,6 +123,8 @@ def _speaker(said: bytes) -> str:
         # Web servers tell a client that forgot the s.
         told = said.lower()
         return "https" if b"http request" in told and b"https" in told else "http"
+    if said in {b"S", b"N"}:
+        return "postgresql"
     for beginning, name in _BEGINNINGS:
         if said.startswith(beginning):
             return name
@@ -150,8 +138,7 @@ def _ask(port: int, question: bytes, timeout_seconds: float) -> bytes | None:
             with socket.create_connection((address, port), CONNECT_SECONDS_MAX) as sock:
                 sock.settimeout(timeout_seconds)
                 with suppress(OSError):
-                    if question:
-                        sock.sendall(question)
+                    sock.sendall(question)
                     return sock.recv(READ_BYTES)
                 return b""
         except OSError:

@@ -1,7 +1,7 @@
 """When a sandbox counts as ready: its ports answer, or it has settled."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -9,6 +9,8 @@ from vexxy.sandbox.types import Port, Readiness, ReadyWhen
 
 CHECK_SECONDS: Final = 0.05
 QUIET_SECONDS: Final = 2.0
+# A server may take connections seconds before it can serve them.
+PATIENCE_SECONDS: Final = 5.0
 
 
 class Watched(Protocol):
@@ -20,8 +22,13 @@ class Watched(Protocol):
     def listening(self) -> tuple[int, ...]:
         """Return the TCP ports something listens on."""
 
-    def protocol_of(self, port: int) -> str | None:
-        """Return what answers on the port, None when nothing connects."""
+    def protocol_of(self, port: int, *, patience_seconds: float) -> str | None:
+        """Return what answers on the port, None when nothing connects.
+
+        Args:
+            port: Of the sandbox's loopback.
+            patience_seconds: How long something that stays silent is waited for.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +75,15 @@ def wait(watched: Watched, expected: Expected) -> Readiness | Unready:
             if code == 0 and not expected.required and not expected.likely:
                 return Readiness(ReadyWhen.FINISHED, elapsed)
             return Unready(code, _missing(expected, answering))
-        _look(watched, expected, answering)
         late = time.monotonic() >= deadline
         settled = late or quiet.seconds() >= expected.quiet_seconds
+        waited_for = expected.required or expected.likely
+        if settled and not expected.required:
+            waited_for = watched.listening()
+        _look(watched, answering, waited_for)
         if _answers(expected, answering, settled=settled):
-            ports = tuple(answering[number] for number in sorted(answering))
-            return Readiness(ReadyWhen.ANSWERS, time.monotonic() - started, ports)
+            elapsed = time.monotonic() - started
+            return Readiness(ReadyWhen.ANSWERS, elapsed, _others(watched, answering))
         if settled and not expected.required and not expected.likely:
             return Readiness(ReadyWhen.SETTLED, time.monotonic() - started)
         if late:
@@ -97,16 +107,22 @@ class _Quiet:
         return time.monotonic() - self._since
 
 
-def _look(watched: Watched, expected: Expected, answering: dict[int, Port]) -> None:
-    """Ask each new listening port what it speaks; required ones first."""
-    listening = watched.listening()
-    for number in listening:
-        if expected.required and number not in expected.required:
-            continue
-        if number not in answering:
-            protocol = watched.protocol_of(number)
-            if protocol is not None:
-                answering[number] = Port(number, protocol)
+def _look(watched: Watched, answering: dict[int, Port], ports: Iterable[int]) -> None:
+    """Ask those of the ports that listen by now what they speak."""
+    wanted = set(ports) - set(answering)
+    for number in set(watched.listening()) & wanted:
+        protocol = watched.protocol_of(number, patience_seconds=PATIENCE_SECONDS)
+        if protocol is not None:
+            answering[number] = Port(number, protocol)
+
+
+def _others(watched: Watched, answering: dict[int, Port]) -> tuple[Port, ...]:
+    """Return everything that answers, ports included that nobody expected."""
+    for number in set(watched.listening()) - set(answering):
+        protocol = watched.protocol_of(number, patience_seconds=0.0)
+        if protocol is not None:
+            answering[number] = Port(number, protocol)
+    return tuple(answering[number] for number in sorted(answering))
 
 
 def _answers(expected: Expected, answering: dict[int, Port], *, settled: bool) -> bool:

@@ -13,7 +13,7 @@ from vexxy.images.rules import parse_reference
 from vexxy.images.types import Image
 from vexxy.kit.errors import VexxyError
 from vexxy.kit.progress import Listener, silent
-from vexxy.sandbox import owner, rules, wire
+from vexxy.sandbox import processes, rules, wire
 from vexxy.sandbox.errors import (
     DigestMismatch,
     EngineFailed,
@@ -141,14 +141,14 @@ def sweep(engine: ContainerEngine) -> Swept:
     What belongs to a process that still runs stays, and so does what nobody here can
     judge: its owner is on another machine or in another process namespace.
     """
-    here = owner.current()
+    here = processes.current_owner()
     containers = 0
     images: set[str] = set()
     for container_id, labels in engine.list_owned().items():
         whose = wire.find_owner(labels)
         if whose is None or wire.KEPT_LABEL in labels:
             continue
-        now = owner.find_started_ticks(whose.process_id)
+        now = processes.find_started_ticks(whose.process_id)
         if rules.is_gone(whose, here, now):
             with suppress(EngineFailed):
                 engine.remove(container_id)
@@ -312,7 +312,7 @@ def _scratch(root_path: Path | None, volumes: Sequence[str]) -> tuple[Scratch, .
 
 
 def _labels(sandbox_id: str, image: Image, *, loaded: bool, keep: bool) -> dict[str, str]:
-    mine: Owner = owner.current()
+    mine: Owner = processes.current_owner()
     return wire.labels(
         sandbox_id, mine, loaded_image=image.image_id if loaded else None, keep=keep
     )

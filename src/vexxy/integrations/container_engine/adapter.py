@@ -1,5 +1,6 @@
 """A container engine behind the Docker SDK; Podman and Docker both answer to it."""
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -26,8 +27,8 @@ from vexxy.sandbox.wire import SANDBOX_LABEL
 
 LIBPOD: Final = "/v4.0.0/libpod"
 NOT_MODIFIED: Final = 304
-NOT_FOUND: Final = 404
 OK_MAX: Final = 299
+PING_SECONDS: Final = 10
 
 
 class Engine:
@@ -44,14 +45,16 @@ class Engine:
 
     @cached_property
     def _info(self) -> EngineInfo:
+        # Not `/version`: Podman takes half a second to ask its runtime for one.
         with translated("describe itself"):
             found = self._client.info()
-            version = self._client.version()
-        parts = [part.get("Name", "") for part in version.get("Components") or ()]
-        podman = any("Podman" in part for part in parts)
+            answer = self._client.get(
+                f"{self._client.base_url}/_ping", timeout=PING_SECONDS
+            )
+        podman = "Libpod-Api-Version" in answer.headers
         return EngineInfo(
             name="podman" if podman else "docker",
-            version=version.get("Version", ""),
+            version=str(found.get("ServerVersion") or ""),
             address=self._address,
             platform=Platform(
                 os=found.get("OSType") or "linux",
@@ -79,7 +82,8 @@ class Engine:
             return None
         digest = None
         if self._info.name == "podman":
-            digest = self._libpod("get", f"images/{found['Id']}/json").get("Digest")
+            more = json.loads(self._libpod("get", f"images/{found['Id']}/json"))
+            digest = more.get("Digest")
         return wire.image_from(found, reference=reference, manifest_digest=digest)
 
     def pull(self, reference: str, *, platform: str | None, listener: Listener) -> Image:
@@ -231,7 +235,8 @@ class Engine:
         if self._info.name == "podman":
             if self._info.rootless and os.geteuid() != 0:
                 return None
-            return Path(self._libpod("post", f"containers/{container_id}/mount"))
+            said = self._libpod("post", f"containers/{container_id}/mount")
+            return Path(said.strip().strip('"'))
         return storage.mount_root(container_id, self._inspect(container_id))
 
     def _inspect(self, container_id: str) -> Mapping[str, Any]:
@@ -249,7 +254,7 @@ class Engine:
                 return None
         return found
 
-    def _libpod(self, method: str, path: str) -> Any:  # noqa: ANN401  the answer is JSON
+    def _libpod(self, method: str, path: str) -> str:
         act = path.rpartition("/")[2]
         with translated(act):
             answer = self._client.request(
@@ -259,7 +264,7 @@ class Engine:
             )
         if answer.status_code > OK_MAX and answer.status_code != NOT_MODIFIED:
             raise refused(act, answer.text)
-        return answer.json() if answer.text.strip() else None
+        return str(answer.text)
 
 
 def _shares_kernel(found: Mapping[str, Any]) -> bool:

@@ -1,13 +1,11 @@
 """Podman's API without anybody having set it up: our own service, ended with us."""
 
-import json
 import os
 import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -76,39 +74,24 @@ class PodmanService:
             time.sleep(CHECK_SECONDS)
 
 
-def choose_runtime(
-    *, configured: str | None, unified: bool, found: Sequence[str]
-) -> str | None:
+def choose_runtime(*, unified: bool, found: Sequence[str]) -> str | None:
     """Return the OCI runtime to tell Podman to use, None to leave its choice.
 
     Args:
-        configured: What Podman would use by itself, None if it cannot say.
         unified: Whether the control groups are version 2 only.
         found: Runtimes on PATH. crun of Debian 12 fails where version 2 is mounted
-            beside version 1, and runc works on both.
+            beside version 1; runc works on both.
     """
-    if configured in found and (configured != "crun" or unified):
+    if unified and "crun" in found:
         return None
-    if "runc" in found and not (unified and "crun" in found):
-        return "runc"
-    return None
+    return "runc" if "runc" in found else None
 
 
 def find_runtime() -> str | None:
     """Return the runtime that Podman has to be told to use on this machine, or None."""
     found = [name for name in ("crun", "runc") if shutil.which(name)]
     unified = (CONTROL_GROUPS / "cgroup.controllers").exists()
-    if unified and "crun" in found:
-        return None
-    return choose_runtime(configured=_configured(), unified=unified, found=found)
-
-
-def _configured() -> str | None:
-    command = ("podman", "info", "--format", "{{json .Host.OCIRuntime.Name}}")
-    with suppress(OSError, subprocess.SubprocessError, json.JSONDecodeError):
-        done = subprocess.run(command, capture_output=True, check=True, timeout=20)
-        return str(json.loads(done.stdout))
-    return None
+    return choose_runtime(unified=unified, found=found)
 
 
 def _ends_with_us(command: Sequence[str]) -> tuple[str, ...]:

@@ -1,0 +1,149 @@
+"""Small images made on the spot: a static busybox from Debian and a few files."""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+APPLETS = (
+    "cat", "chmod", "chown", "dd", "echo", "env", "false", "grep", "head", "httpd", "id",
+    "kill", "ls", "mkdir", "mount", "nc", "ping", "ps", "rm", "sh", "sleep", "su", "tail",
+    "touch", "true", "wget", "yes",
+)  # fmt: skip
+HTTPD = ("/bin/httpd", "-f", "-p", "80", "-h", "/www")
+
+
+@dataclass
+class Recipe:
+    """What an image is made of.
+
+    Attributes:
+        files: Content by path; a path ending in `/` is a directory.
+        owners: User and group ID of paths that are not root's.
+        modes: Permissions of paths that have not the usual ones.
+    """
+
+    command: tuple[str, ...] = HTTPD
+    entrypoint: tuple[str, ...] = ()
+    user: str = ""
+    ports: tuple[int, ...] = ()
+    volumes: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    owners: Mapping[str, int] = field(default_factory=dict)
+    modes: Mapping[str, int] = field(default_factory=dict)
+    architecture: str = "amd64"
+    name: str | None = None
+
+
+def busybox() -> bytes:
+    """Return Debian's static busybox, from the system or a per-user cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vexxy-tests"
+    kept = cache / "busybox"
+    if not kept.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        work = cache / f"work-{os.getpid()}"
+        work.mkdir()
+        try:
+            subprocess.run(
+                ["apt-get", "-q", "download", "busybox-static"],
+                cwd=work,
+                check=True,
+                capture_output=True,
+            )
+            (package,) = work.glob("*.deb")
+            subprocess.run(["dpkg-deb", "-x", package, work / "x"], check=True)
+            shutil.copy2(work / "x" / "bin" / "busybox", work / "busybox")
+            (work / "busybox").rename(kept)
+        finally:
+            shutil.rmtree(work)
+    return kept.read_bytes()
+
+
+def docker_archive(recipe: Recipe) -> bytes:
+    """Return a docker archive of one image, as `docker save` writes them."""
+    layer = _layer(recipe)
+    config = json.dumps(_config(recipe, layer)).encode()
+    names = [recipe.name] if recipe.name else None
+    entry = {"Config": "config.json", "RepoTags": names, "Layers": ["layer.tar"]}
+    return _tar(
+        {
+            "manifest.json": json.dumps([entry]).encode(),
+            "config.json": config,
+            "layer.tar": layer,
+        }
+    )
+
+
+def image_id(recipe: Recipe) -> str:
+    """Return the ID that the image of the recipe has on every engine."""
+    config = json.dumps(_config(recipe, _layer(recipe))).encode()
+    return f"sha256:{hashlib.sha256(config).hexdigest()}"
+
+
+def _config(recipe: Recipe, layer: bytes) -> dict[str, Any]:
+    return {
+        "architecture": recipe.architecture,
+        "os": "linux",
+        "config": {
+            "Cmd": list(recipe.command),
+            "Entrypoint": list(recipe.entrypoint) or None,
+            "User": recipe.user,
+            "Env": [f"{name}={value}" for name, value in recipe.environment.items()],
+            "ExposedPorts": {f"{port}/tcp": {} for port in recipe.ports},
+            "Volumes": {path: {} for path in recipe.volumes},
+        },
+        "rootfs": {
+            "type": "layers",
+            "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"],
+        },
+    }
+
+
+def _layer(recipe: Recipe) -> bytes:
+    files = {
+        "bin/": b"", "etc/": b"", "tmp/": b"", "www/": b"", "var/": b"", "var/log/": b"",
+        "bin/busybox": busybox(),
+        "etc/passwd": b"root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n",
+        "etc/group": b"root:x:0:\nnogroup:x:65534:\n",
+        "www/index.html": b"<a href='/about.html'>about</a>\n",
+        "www/about.html": b"about\n",
+        **recipe.files,
+    }  # fmt: skip
+    modes = {"bin/busybox": 0o755, "tmp/": 0o1777, **recipe.modes}
+    return _tar(files, owners=recipe.owners, modes=modes, applets=APPLETS)
+
+
+def _tar(
+    files: Mapping[str, bytes],
+    *,
+    owners: Mapping[str, int] | None = None,
+    modes: Mapping[str, int] | None = None,
+    applets: tuple[str, ...] = (),
+) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for path, content in files.items():
+            entry = tarfile.TarInfo(path.rstrip("/"))
+            entry.uid = entry.gid = (owners or {}).get(path, 0)
+            if path.endswith("/"):
+                entry.type = tarfile.DIRTYPE
+                entry.mode = (modes or {}).get(path, 0o755)
+                tar.addfile(entry)
+            else:
+                entry.size = len(content)
+                entry.mode = (modes or {}).get(path, 0o644)
+                tar.addfile(entry, io.BytesIO(content))
+        for name in applets:
+            link = tarfile.TarInfo(f"bin/{name}")
+            link.type = tarfile.SYMTYPE
+            link.linkname = "busybox"
+            tar.addfile(link)
+    return out.getvalue()
