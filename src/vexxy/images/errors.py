@@ -11,6 +11,10 @@ class InvalidArchive(errors.InvalidInput):
     """The archive is damaged, incomplete or no image."""
 
 
+class ArchiveMissing(errors.NotFound):
+    """There is nothing at the path that was given for an archive."""
+
+
 class FileMissing(errors.NotFound):
     """There is no regular file at this path of the image."""
 

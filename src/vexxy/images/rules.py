@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from vexxy.images.errors import InvalidReference
-from vexxy.images.types import Reference
+from vexxy.images.types import Platform, Reference
 
 DEFAULT_DOMAIN: Final = "docker.io"
 OFFICIAL_PREFIX: Final = "library/"
@@ -23,6 +23,26 @@ _PATH: Final = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 _IMAGE_ID: Final = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
+
+
+_MACHINES: Final = {
+    "x86_64": ("amd64", None),
+    "amd64": ("amd64", None),
+    "aarch64": ("arm64", None),
+    "arm64": ("arm64", None),
+    "armv7l": ("arm", "v7"),
+    "armv6l": ("arm", "v6"),
+    "i686": ("386", None),
+    "ppc64le": ("ppc64le", None),
+    "riscv64": ("riscv64", None),
+    "s390x": ("s390x", None),
+}
+
+
+def platform_of_machine(machine: str) -> Platform:
+    """Return the OCI platform of what `uname -m` calls `machine`."""
+    architecture, variant = _MACHINES.get(machine.lower(), (machine, None))
+    return Platform(os="linux", architecture=architecture, variant=variant)
 
 
 def is_digest(text: str) -> bool:

@@ -133,3 +133,32 @@ class FileEntry:
     def executable(self) -> bool:
         """True when anyone may execute the file."""
         return bool(self.mode & 0o111)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer of an image in an archive.
+
+    Attributes:
+        digest: Of the blob as it lies in the archive.
+        diff_id: Digest of the uncompressed tar, as the configuration lists it.
+    """
+
+    digest: str
+    size_bytes: int
+    diff_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedImage:
+    """The one image of an archive that was asked for, its digests verified.
+
+    Attributes:
+        format: `oci` or `docker`.
+        names: References that the archive gives this image, possibly none.
+    """
+
+    image: Image
+    format: str
+    layers: tuple[Layer, ...]
+    names: tuple[str, ...] = ()
