@@ -121,7 +121,13 @@ class Completeness:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionProfile:
-    """What one run of one image did; enough to decide again without running."""
+    """What one run of one image did; enough to decide again without running.
+
+    Attributes:
+        files_outside_image: Files that the image does not hold, by their path in the
+            container: made at run time, mounted, or in memory. What was executed,
+            mapped or read as code there was brought by other code.
+    """
 
     sandbox_id: str
     duration_seconds: float
@@ -135,6 +141,7 @@ class ExecutionProfile:
     processes: tuple[Process, ...] = ()
     functions: tuple[FunctionCall, ...] = ()
     code_coverage_percent: float | None = None
+    files_outside_image: tuple[FileAccess, ...] = ()
 
 
 class Use(StrEnum):
@@ -227,7 +234,8 @@ class Trace:
     """Everything one recording saw.
 
     Attributes:
-        fallbacks: Why each better source was not used; sentences.
+        fallbacks: Why each better source was not used, and what was shortened;
+            sentences that limit nothing.
         lost_events: Events the kernel, the agent or the reader dropped.
         gaps: What may have run unseen; any entry makes the observation partial.
     """
