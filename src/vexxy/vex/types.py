@@ -276,3 +276,36 @@ class Difference:
     before: Statement | None
     after: Statement | None
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SbomLink:
+    """A CycloneDX SBOM that a CycloneDX VEX can point into.
+
+    Trivy honors a CycloneDX VEX only through such links, and only when it scans that
+    very SBOM.
+
+    Attributes:
+        serial_number: UUID without `urn:uuid:`.
+        version: `version` of the SBOM.
+        refs: (purl, bom-ref) of its components; a purl may occur more than once.
+    """
+
+    serial_number: str
+    version: int
+    refs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What other formats want to know beyond an OpenVEX document.
+
+    Attributes:
+        claims: What the document was built from: severities and locations for SARIF.
+        sbom: The SBOM that a CycloneDX VEX points into; None makes it self-contained.
+        namespace: URL of the publisher for CSAF; None makes a URN of the author.
+    """
+
+    claims: tuple[Claim, ...] = ()
+    sbom: SbomLink | None = None
+    namespace: str | None = None
