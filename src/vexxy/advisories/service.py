@@ -1,0 +1,337 @@
+"""Use-cases of advisories: import, update, status, match."""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from vexxy.advisories import errors, repository, store
+from vexxy.advisories.ports import Download, Feed
+from vexxy.advisories.repository import Imported, Index
+from vexxy.advisories.rules import grouping, matching, names
+from vexxy.advisories.store import Storing
+from vexxy.advisories.types import (
+    DatabaseStatus,
+    EcosystemReport,
+    Examination,
+    ImportReport,
+    Match,
+    OverlayLine,
+    Updated,
+)
+from vexxy.advisories.wire import overlay
+from vexxy.advisories.wire.intake import Intake
+from vexxy.kit import clock
+from vexxy.kit.errors import VexxyError
+from vexxy.kit.progress import Listener, Progress, silent
+from vexxy.sbom.types import Inventory, Package, Problem
+
+# What an image of today is made of; others on request.
+DEFAULT_ECOSYSTEMS: Final = (
+    "Alpine",
+    "Debian",
+    "Go",
+    "Maven",
+    "npm",
+    "Packagist",
+    "PyPI",
+    "RubyGems",
+    "crates.io",
+)
+_ONE_FAILED: Final = (
+    errors.DownloadFailed,
+    errors.NothingToImport,
+    errors.SuspiciousUpdate,
+)
+# A download with fewer than half of what is stored is an accident, not news.
+_SHRINK_MIN_RECORDS: Final = 100
+
+
+class _Job(NamedTuple):
+    """What to import, and how."""
+
+    paths: tuple[Path, ...]
+    imported: Imported
+    only: str | None = None
+    merge: bool = False
+
+
+def _store(
+    connection: sqlite3.Connection, job: _Job, *, progress: Listener
+) -> ImportReport:
+    intake = Intake(only=job.only)
+    storing = Storing(connection, merge=job.merge)
+    for origin, advisory in intake.read(job.paths, progress=progress):
+        storing.take(origin, advisory)
+    report = ImportReport(
+        ecosystems=storing.finish(job.imported),
+        withdrawn=intake.withdrawn,
+        without_package=intake.without_package,
+        rejected=tuple(intake.rejected),
+        rejected_total=intake.rejected_total,
+    )
+    if not report.records:
+        raise errors.NothingToImport(job.imported.source, reason=intake.why_nothing())
+    return report
+
+
+def import_path(
+    database: Path, path: Path, *, merge: bool = False, progress: Listener = silent
+) -> ImportReport:
+    """Store the OSV records of a folder, a zip, or one file.
+
+    Each ecosystem among them is replaced as a whole, others stay; with `merge`, records
+    are added to it, in place of those with the same id. A malformed record is reported
+    and the good ones are stored. The change is one step: readers see the old database
+    or the new one.
+
+    Raises:
+        NothingToImport: There is no usable record; the database is unchanged.
+        DatabaseNotWritten, DatabaseBusy, SchemaMismatch: It is unchanged as well.
+    """
+    job = _Job((path,), Imported(str(path), clock.now()), merge=merge)
+    with store.replacing(database) as connection:
+        return _store(connection, job, progress=progress)
+
+
+def load(paths: Sequence[Path], *, progress: Listener = silent) -> Index:
+    """Return an index in memory of the OSV records under the paths.
+
+    What was stored and what was rejected is in its `report`.
+
+    Raises:
+        NothingToImport: There is no usable record.
+    """
+    source = ", ".join(str(path) for path in paths)
+    job = _Job(tuple(paths), Imported(source, clock.now()))
+    connection = repository.in_memory()
+    try:
+        report = _store(connection, job, progress=progress)
+    except VexxyError:
+        connection.close()
+        raise
+    return Index(connection, report=report)
+
+
+def update(
+    database: Path,
+    ecosystems: Sequence[str] = DEFAULT_ECOSYSTEMS,
+    *,
+    feed: Feed,
+    progress: Listener = silent,
+) -> tuple[Updated, ...]:
+    """Bring ecosystems up to date from a feed, each on its own.
+
+    One that fails keeps what is stored, and what was downloaded of it is gone on with
+    next time; the others are updated all the same.
+
+    Raises:
+        DatabaseNotWritten, DatabaseBusy, SchemaMismatch: The database is unchanged.
+    """
+    found: list[Updated] = []
+    for place, ecosystem in enumerate(ecosystems):
+        share = _share(progress, place, len(ecosystems), phase=f"Updating {ecosystem}")
+        try:
+            found.append(_update_one(database, ecosystem, feed=feed, progress=share))
+        except _ONE_FAILED as problem:
+            found.append(Updated(ecosystem, failure=problem.message))
+    return tuple(found)
+
+
+def _share(progress: Listener, place: int, total: int, *, phase: str) -> Listener:
+    """Return a listener for one part of several."""
+
+    def listen(one: Progress, /) -> None:
+        percent = (100 * place + one.percent) // total
+        progress(Progress(phase, percent, one.detail, one.remaining_seconds))
+
+    return listen
+
+
+def _update_one(
+    database: Path, ecosystem: str, *, feed: Feed, progress: Listener
+) -> Updated:
+    known = None
+    if database.exists():
+        with repository.open_index(database) as index:
+            known = index.find_validator(ecosystem, feed.url(ecosystem))
+    download = feed.fetch(
+        ecosystem, database.parent / "downloads", known=known, progress=progress
+    )
+    if download is None:
+        with store.replacing(database) as connection:
+            repository.touch_import(connection, ecosystem, clock.now())
+        return Updated(ecosystem, unchanged=True)
+    try:
+        report = _store_download(database, ecosystem, download=download)
+    finally:
+        download.path.unlink(missing_ok=True)
+    return Updated(ecosystem, downloaded_bytes=download.received_bytes, report=report)
+
+
+def _store_download(database: Path, ecosystem: str, *, download: Download) -> ImportReport:
+    imported = Imported(download.url, clock.now(), download.validator)
+    job = _Job((download.path,), imported, only=ecosystem)
+    with store.replacing(database) as connection:
+        report = _store(connection, job, progress=silent)
+        _demand_plausible(report.ecosystems[0])
+        return report
+
+
+def _demand_plausible(report: EcosystemReport) -> None:
+    found, stored = report.records, report.records_before
+    if stored >= _SHRINK_MIN_RECORDS and found < stored // 2:
+        raise errors.SuspiciousUpdate(report.ecosystem, found=found, stored=stored)
+
+
+def status(database: Path) -> DatabaseStatus:
+    """Return what the database holds and how old each part is.
+
+    Raises:
+        DatabaseNotFound, DatabaseUnreadable, SchemaMismatch: There is none to read.
+    """
+    with repository.open_index(database) as index:
+        return DatabaseStatus(
+            path=str(database),
+            size_bytes=database.stat().st_size,
+            ecosystems=index.list_ecosystems(),
+            derived_symbols=index.count_overlay(),
+            shipped_symbols=sum(len(lines) for lines in _shipped_overlay().values()),
+        )
+
+
+def bundled_path() -> Path:
+    """Return the folder of the few advisories that ship with the product.
+
+    They serve the offline demonstration: a dated excerpt, no substitute for a database.
+    """
+    return Path(str(resources.files("vexxy.advisories") / "bundled"))
+
+
+def store_symbols(database: Path, lines: Iterable[OverlayLine]) -> None:
+    """Keep derived functions, in place of earlier ones of the same packages."""
+    with store.replacing(database) as connection:
+        repository.replace_overlay(connection, lines)
+
+
+def match(database: Path | Index, inventory: Inventory) -> tuple[Match, ...]:
+    """Return every known vulnerability of what is installed.
+
+    One match per vulnerability and installed copy. `examine` also tells what could not
+    be decided, which must not be mistaken for free of vulnerabilities.
+    """
+    return examine(database, inventory).matches
+
+
+def examine(database: Path | Index, inventory: Inventory) -> Examination:
+    """Return every known vulnerability of what is installed, and what is undecided.
+
+    Raises:
+        DatabaseNotFound, DatabaseUnreadable, SchemaMismatch: There is none to read.
+    """
+    if isinstance(database, Index):
+        return _examine(database, inventory)
+    with repository.open_index(database) as index:
+        return _examine(index, inventory)
+
+
+def _examine(index: Index, inventory: Inventory) -> Examination:
+    known = index.list_scopes()
+    outcomes: dict[names.Lookup, matching.Outcome] = {}
+    asked: list[tuple[Package, tuple[names.Lookup, ...]]] = []
+    for package in inventory.packages:
+        lookups = names.lookups(package)
+        asked.append((package, lookups))
+        for lookup in lookups:
+            if lookup not in outcomes:
+                outcomes[lookup] = _ask(index, lookup, known)
+    knowledge = _know(index, outcomes.values())
+    matches: list[Match] = []
+    for package, lookups in asked:
+        hits = [hit for lookup in lookups for hit in outcomes[lookup].hits]
+        if hits:
+            lines = _overlay(index, lookups)
+            matches += matching.build_matches(
+                package, hits, knowledge=knowledge, overlay=lines
+            )
+    problems = (*_uncovered(inventory, known), *_undecided(asked, outcomes))
+    return Examination(tuple(matches), problems)
+
+
+def _ask(index: Index, lookup: names.Lookup, known: Sequence[str]) -> matching.Outcome:
+    found = (
+        record
+        for scope in names.scopes(lookup.ecosystem, known)
+        for record in index.list_affected(scope, lookup.name)
+    )
+    return matching.evaluate(lookup, found)
+
+
+def _know(index: Index, outcomes: Iterable[matching.Outcome]) -> matching.Knowledge:
+    """Read about the records that hit, and about every id that is joined to them."""
+    hit = {one.record_id for outcome in outcomes for one in outcome.hits}
+    details = index.find_details(hit)
+    seeds = {
+        subject
+        for record_id in hit
+        for subject in matching.record_subjects(record_id, details.get(record_id, ()))
+    }
+    groups = grouping.close(seeds, index.find_neighbors)
+    joined = set().union(*groups.values()) - details.keys()
+    return matching.Knowledge({**index.find_details(joined), **details}, groups)
+
+
+def _overlay(index: Index, lookups: Iterable[names.Lookup]) -> list[OverlayLine]:
+    lines: list[OverlayLine] = []
+    for lookup in lookups:
+        key = matching.overlay_key(lookup)
+        lines += index.list_overlay(*key) or _shipped_overlay().get(key, ())
+    return lines
+
+
+@lru_cache(maxsize=1)
+def _shipped_overlay() -> dict[tuple[str, str], tuple[OverlayLine, ...]]:
+    """Return the overlay that ships with the product, by ecosystem and package."""
+    found: dict[tuple[str, str], list[OverlayLine]] = defaultdict(list)
+    for file in (resources.files("vexxy.advisories") / "symbols").iterdir():
+        if file.name.endswith(".tsv"):
+            for line in overlay.parse(file.read_text("utf-8"), source=file.name):
+                found[line.ecosystem, line.package].append(line)
+    return {key: tuple(lines) for key, lines in found.items()}
+
+
+def _uncovered(inventory: Inventory, known: Sequence[str]) -> tuple[Problem, ...]:
+    """Name the ecosystems that nothing is known about: not free, but unasked."""
+    counts: dict[str, int] = defaultdict(int)
+    for package in inventory.packages:
+        if package.ecosystem and not names.scopes(package.ecosystem, known):
+            counts[package.ecosystem] += 1
+    return tuple(
+        Problem(
+            "",
+            f"no advisories of {ecosystem} are stored; its {count} packages "
+            "were not checked",
+        )
+        for ecosystem, count in sorted(counts.items())
+    )
+
+
+def _undecided(
+    asked: Iterable[tuple[Package, tuple[names.Lookup, ...]]],
+    outcomes: dict[names.Lookup, matching.Outcome],
+) -> tuple[Problem, ...]:
+    found: list[Problem] = []
+    for package, lookups in asked:
+        unknown = [one for lookup in lookups for one in outcomes[lookup].unknown]
+        if unknown:
+            ids = ", ".join(sorted({one.record_id for one in unknown}))
+            path = package.locations[0] if package.locations else ""
+            text = (
+                f"{package.name} {package.version} cannot be compared with the ranges of "
+                f"{ids}: {unknown[0].reason}"
+            )
+            found.append(Problem(path, text))
+    return tuple(found)
