@@ -21,3 +21,7 @@ class NothingToState(errors.Conflict):
 
 class AdvisoriesMissing(errors.Unavailable):
     """No advisories were given and the database is empty: nothing could be found."""
+
+
+class SbomOfAnotherImage(errors.InvalidInput):
+    """The SBOM that was given does not describe the image that was given."""

@@ -13,6 +13,7 @@ from vexxy.analysis.errors import NothingToState
 from vexxy.analysis.types import Result
 from vexxy.reachability.types import Verdict
 from vexxy.vex import service as vex
+from vexxy.vex.service import Format
 from vexxy.vex.types import Claim, Document, Issuance
 
 TOOLING: Final = f"vexxy/{metadata.version('vexxy-enterprise')}"
@@ -69,14 +70,14 @@ def document(result: Result, publisher: Publisher) -> Document | None:
     )
 
 
-def render(result: Result, form: str, *, publisher: Publisher) -> bytes:
-    """Return the result as `json`, `openvex`, `cyclonedx`, `csaf` or `sarif`.
+def render(result: Result, form: Format | None, *, publisher: Publisher) -> bytes:
+    """Return the result as a VEX format, or as the results object when None.
 
     Raises:
         NothingToState: The image has no findings and the format cannot say that.
     """
     stated = document(result, publisher)
-    if form == "json":
+    if form is None:
         return msgspec.json.format(msgspec.json.encode(results_object(result, stated)))
     if stated is None:
         raise NothingToState(
@@ -89,5 +90,7 @@ def render(result: Result, form: str, *, publisher: Publisher) -> bytes:
 
 def results_object(result: Result, stated: Document | None) -> dict[str, Any]:
     """Return the results object with the VEX document inside."""
-    written = None if stated is None else msgspec.json.decode(vex.render(stated, "openvex"))
+    written = (
+        None if stated is None else msgspec.json.decode(vex.render(stated, Format.OPENVEX))
+    )
     return wire.results_object(result, vex=written, scan=result.scan)

@@ -136,6 +136,7 @@ class Result:
     relaxations: tuple[str, ...] = ()
     skipped_features: tuple[str, ...] = ()
     timings: tuple[Timing, ...] = ()
+    warnings: tuple[str, ...] = ()
     container_log: str = ""
     exit_code: int | None = None
     scan: Mapping[str, Any] | None = None

@@ -17,9 +17,10 @@ from vexxy.cli import console, table
 from vexxy.cli.exit import ExitCode
 from vexxy.kit import files
 from vexxy.settings import Settings
+from vexxy.vex.service import Format
 
 
-class Format(StrEnum):
+class Output(StrEnum):
     """What comes out."""
 
     TABLE = "table"
@@ -79,8 +80,8 @@ def analyze(  # noqa: PLR0913  each option of the command is a parameter
         bool | None, typer.Option("--fuzz/--no-fuzz", help="Send mutated input as well")
     ] = None,
     output_format: Annotated[
-        Format, typer.Option("--format", help="What to write")
-    ] = Format.TABLE,
+        Output, typer.Option("--format", help="What to write")
+    ] = Output.TABLE,
     output: Annotated[Path | None, typer.Option(help="Where to write")] = None,
     evidence: Annotated[
         Path | None, typer.Option(help="Folder for everything that was observed")
@@ -127,7 +128,7 @@ def analyze(  # noqa: PLR0913  each option of the command is a parameter
     rules.check_request(request)
     settings = Settings()
     with (
-        bootstrap.tools(settings) as tools,
+        bootstrap.tools(settings, runtime=runtime) as tools,
         console.listener(json_lines=json_progress) as listener,
     ):
         result = pipeline.run(request, tools, listener)
@@ -164,13 +165,13 @@ def _variables(pairs: list[str]) -> dict[str, str]:
 
 def _write(
     result: Result,
-    form: Format,
+    form: Output,
     path: Path | None,
     *,
     settings: Settings,
     everything: bool,
 ) -> None:
-    if form is Format.TABLE:
+    if form is Output.TABLE:
         if path is None:
             table.show(result, Console(highlight=False), everything=everything)
         else:
@@ -179,7 +180,8 @@ def _write(
                 table.show(result, shown, everything=everything)
         return
     publisher = publication.Publisher(settings.author, settings.vex_namespace)
-    content = publication.render(result, form.value, publisher=publisher)
+    vex_form = None if form is Output.JSON else Format(form.value)
+    content = publication.render(result, vex_form, publisher=publisher)
     if path is None:
         sys.stdout.buffer.write(content)
     else:

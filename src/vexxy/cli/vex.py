@@ -15,6 +15,7 @@ from vexxy.cli.exit import ExitCode
 from vexxy.kit import clock, files
 from vexxy.settings import Settings
 from vexxy.vex import service as vex
+from vexxy.vex.service import Format
 from vexxy.vex.types import Effect, Gravity, Honor, Issuance, Report, Target
 
 app = typer.Typer(no_args_is_help=True, help="Check, join and compare VEX documents.")
@@ -96,7 +97,7 @@ def merge(
     """Join documents; per vulnerability, product and package the newest one wins."""
     issuance = Issuance(author=author or Settings().author, timestamp=clock.now())
     read = [vex.read_document(path) for path in documents]
-    content = vex.render(vex.merge(read, issuance=issuance), "openvex")
+    content = vex.render(vex.merge(read, issuance=issuance), Format.OPENVEX)
     if output is None:
         sys.stdout.buffer.write(content)
     else:

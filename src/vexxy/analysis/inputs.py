@@ -1,0 +1,117 @@
+"""What an analysis stands on: advisories and an inventory."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from vexxy.advisories import repository, service
+from vexxy.advisories.errors import DatabaseNotFound
+from vexxy.advisories.repository import Index
+from vexxy.advisories.types import DatabaseStatus, Match
+from vexxy.analysis.errors import AdvisoriesMissing, SbomOfAnotherImage
+from vexxy.analysis.types import AdvisoryOrigin, Request
+from vexxy.images.rootfs import RootFilesystem
+from vexxy.kit import clock
+from vexxy.sbom import service as sbom_service
+from vexxy.sbom.types import Inventory
+
+OLD_DAYS = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Advisories that are open for matching.
+
+    Attributes:
+        warnings: What a reader of the verdicts should know of them; sentences.
+    """
+
+    origin: AdvisoryOrigin
+    index: Index
+    warnings: tuple[str, ...] = ()
+
+    def match(self, inventory: Inventory) -> tuple[Inventory, tuple[Match, ...]]:
+        """Return the matches, and the inventory with what could not be decided."""
+        found = service.examine(self.index, inventory)
+        known = dataclasses.replace(
+            inventory, problems=(*inventory.problems, *found.problems)
+        )
+        return known, found.matches
+
+
+def advice(request: Request, database_path: Path) -> Advice:
+    """Open the advisories that the request names, or the database.
+
+    Raises:
+        AdvisoriesMissing: There is no database and none were given.
+        NothingToImport: The given paths hold no usable record.
+    """
+    if request.advisory_paths:
+        return _given(request.advisory_paths)
+    try:
+        status = service.status(database_path)
+    except DatabaseNotFound as error:
+        raise AdvisoriesMissing(error.message, hint=error.hint) from error
+    if not status.records:
+        raise AdvisoriesMissing(
+            f"the advisory database {database_path} is empty, so nothing can be found",
+            hint="run `vexxy advisories update`",
+        )
+    return Advice(_stored(status), repository.open_index(database_path), _age(status))
+
+
+def _given(paths: tuple[Path, ...]) -> Advice:
+    index = service.load(paths)
+    report = index.report
+    rejected = () if report is None else report.rejected
+    records = 0 if report is None else report.records
+    warnings = tuple(f"{entry.path} was left out: {entry.reason}" for entry in rejected)
+    bundled = all(path == service.bundled_path() for path in paths)
+    names = "the small set that ships with vexxy; it is no database"
+    where = names if bundled else ", ".join(map(str, paths))
+    origin = AdvisoryOrigin(f"{where} ({records} records)", records, bundled=bundled)
+    return Advice(origin, index, warnings)
+
+
+def _stored(status: DatabaseStatus) -> AdvisoryOrigin:
+    newest = max(one.imported_at for one in status.ecosystems)
+    return AdvisoryOrigin(
+        f"{status.records} records, brought up to date {clock.rfc3339(newest)}",
+        status.records,
+        newest_at=newest,
+    )
+
+
+def _age(status: DatabaseStatus) -> tuple[str, ...]:
+    now = clock.now()
+    return tuple(
+        f"advisories of {one.ecosystem} are {one.age_days(now)} days old; "
+        "run `vexxy advisories update`"
+        for one in status.ecosystems
+        if one.age_days(now) > OLD_DAYS
+    )
+
+
+def sbom(request: Request) -> Inventory | None:
+    """Return the inventory of the document that was given, None if none was.
+
+    Raises:
+        InvalidInput: The document is none, or damaged.
+    """
+    return None if request.sbom_path is None else sbom_service.read_sbom(request.sbom_path)
+
+
+def demand_same_image(document: Inventory, root: RootFilesystem) -> Inventory:
+    """Return the document's inventory if it can be of this image.
+
+    Raises:
+        SbomOfAnotherImage: What it lists is not what is there.
+    """
+    there = sbom_service.inventory(root)
+    reason = sbom_service.mismatch(document, there)
+    if reason is not None:
+        raise SbomOfAnotherImage(
+            f"the SBOM is not of this image: {reason}",
+            hint="leave --sbom away to read the inventory from the image",
+        )
+    return document

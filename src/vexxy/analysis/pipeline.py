@@ -1,0 +1,188 @@
+"""The phases of one analysis, in order."""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from vexxy.advisories.types import Match
+from vexxy.analysis import evidence, inputs, rules
+from vexxy.analysis.inputs import Advice
+from vexxy.analysis.observation import Observed, TooStrict, observe
+from vexxy.analysis.phases import Clock, Phase
+from vexxy.analysis.ports import Tools
+from vexxy.analysis.types import JobStatus, Request, Result, ScriptOutcome
+from vexxy.images.rootfs import RootFilesystem
+from vexxy.kit import clock as time_of_day
+from vexxy.kit.errors import Unavailable
+from vexxy.kit.progress import Listener
+from vexxy.reachability import service as reachability
+from vexxy.reachability.types import Settings as JudgeSettings
+from vexxy.reachability.types import Verdict
+from vexxy.sandbox import service as sandbox_service
+from vexxy.sandbox.service import OpenedImage
+from vexxy.sandbox.types import Privileges, SandboxRequest
+from vexxy.sbom import service as sbom_service
+from vexxy.sbom.types import Inventory
+from vexxy.tracer import rules as tracer
+from vexxy.tracer.types import ExecutionProfile
+
+
+@dataclass(slots=True)
+class _Run:
+    """What is known so far."""
+
+    request: Request
+    tools: Tools
+    clock: Clock
+    advice: Advice
+    created_at: datetime
+    job_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    relaxations: list[str] = field(default_factory=list)
+    inventory: Inventory | None = None
+    matches: tuple[Match, ...] = ()
+
+
+def run(request: Request, tools: Tools, listener: Listener) -> Result:
+    """Analyze the image and return everything that was found.
+
+    Whatever happens, the sandbox and what was loaded for it are removed, unless
+    `keep_sandbox` was asked for.
+
+    Raises:
+        VexxyError: Of the kind that fits; nothing but the evidence folder is written.
+    """
+    rules.check_request(request)
+    clock = Clock(listener)
+    created_at = time_of_day.now()
+    with clock.phase(Phase.PLATFORM):
+        sandbox_service.sweep(tools.engine)
+        advice = inputs.advice(request, tools.database_path)
+        sbom = inputs.sbom(request)
+    run_ = _Run(request, tools, clock=clock, advice=advice, created_at=created_at)
+    clock.say(Phase.DEPLOY, request.image)
+    with sandbox_service.open_image(
+        tools.engine, request.image, platform=request.platform, listener=listener
+    ) as opened:
+        with clock.phase(Phase.DEPLOY, "reading the root file system"):
+            root = _root(opened)
+            if sbom is not None:
+                run_.inventory = inputs.demand_same_image(sbom, root)
+        observed = _attempts(run_, opened, root)
+        result = _decide(run_, opened, root, observed=observed)
+        clock.say(Phase.CLEANUP)
+    if request.evidence_directory is not None:
+        evidence.write(result, observed, request.evidence_directory)
+    return result
+
+
+def _root(opened: OpenedImage) -> RootFilesystem:
+    if opened.root_path is None:
+        raise Unavailable(
+            "the image's files are not visible from here",
+            hint="run `vexxy doctor`: it says how to analyze beside this engine",
+        )
+    root = RootFilesystem(opened.root_path)
+    # One walk now, so that every later look-up is answered from memory.
+    len(root.entries)
+    return root
+
+
+def _attempts(run: _Run, opened: OpenedImage, root: RootFilesystem) -> Observed:
+    """Observe in the strictest sandbox that the image can work in."""
+    privileges = Privileges()
+    while True:
+        wanted = SandboxRequest(
+            image=opened.image,
+            environment=run.request.environment,
+            command=run.request.command,
+            ports=run.request.ports,
+            network_allowed=run.request.network_allowed,
+            runtime=run.request.runtime,
+            privileges=privileges,
+        )
+        with sandbox_service.open_sandbox(
+            run.tools.engine, opened, wanted, keep=run.request.keep_sandbox
+        ) as sandbox:
+            try:
+                return observe(
+                    sandbox,
+                    run.request,
+                    tools=run.tools,
+                    clock=run.clock,
+                    privileges=privileges,
+                    meanwhile=lambda: _find(run, root),
+                )
+            except TooStrict as strict:
+                run.relaxations.append(strict.relaxation.reason)
+                privileges = strict.relaxation.privileges
+
+
+def _find(run: _Run, root: RootFilesystem) -> None:
+    """Take the inventory and match it; needs no result of the observation."""
+    found = run.inventory or sbom_service.inventory(root)
+    run.inventory, run.matches = run.advice.match(found)
+
+
+def _decide(
+    run: _Run, opened: OpenedImage, root: RootFilesystem, *, observed: Observed
+) -> Result:
+    inventory = run.inventory
+    assert inventory is not None  # noqa: S101  `observe` always does what is meanwhile
+    with run.clock.phase(Phase.EXTRACT):
+        profile = tracer.profile(observed.trace, root=root, window=observed.window)
+    with run.clock.phase(Phase.VEX, f"{len(run.matches)} findings"):
+        verdicts = _judge(run, opened, root, profile=profile, driven=observed.driven)
+    script = observed.script
+    return Result(
+        job_id=run.job_id,
+        status=JobStatus.COMPLETE,
+        image=opened.image,
+        inventory=inventory,
+        profile=profile,
+        matches=run.matches,
+        verdicts=rules.in_reading_order(verdicts),
+        advisories=run.advice.origin,
+        created_at=run.created_at,
+        started_at=run.created_at,
+        completed_at=time_of_day.now(),
+        driven=observed.driven,
+        script=None
+        if script is None
+        else ScriptOutcome(script.exit_code, script.output, script.duration_seconds),
+        relaxations=tuple(run.relaxations),
+        skipped_features=_skipped(run.request),
+        timings=run.clock.timings(),
+        warnings=run.advice.warnings,
+        container_log=observed.ending.logs,
+        exit_code=observed.ending.exit_code,
+    )
+
+
+def _judge(
+    run: _Run,
+    opened: OpenedImage,
+    root: RootFilesystem,
+    *,
+    profile: ExecutionProfile,
+    driven: bool,
+) -> tuple[Verdict, ...]:
+    config = opened.image.config
+    inventory = run.inventory
+    assert inventory is not None  # noqa: S101  see `_decide`
+    return reachability.judge(
+        run.matches,
+        inventory=inventory,
+        profile=profile,
+        root=root,
+        driven=driven,
+        settings=JudgeSettings(
+            environment={**config.environment, **run.request.environment},
+            working_directory=config.working_directory or "/",
+            arguments=(*config.entrypoint, *(run.request.command or config.command)),
+        ),
+    )
+
+
+def _skipped(request: Request) -> tuple[str, ...]:
+    # Recorders of called functions arrive with issue 3; asking must not look granted.
+    return ("code_coverage",) if request.settings.coverage else ()

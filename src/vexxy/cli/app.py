@@ -1,0 +1,25 @@
+"""The command line as a whole."""
+
+import os
+
+import typer
+
+from vexxy.cli import analyze, console, explain, vex
+from vexxy.settings import unknown_names
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Tell which known vulnerabilities of a container image are reachable, and why.",
+)
+app.command()(analyze.analyze)
+app.command()(explain.explain)
+app.add_typer(vex.app, name="vex")
+
+
+@app.callback()
+def before() -> None:
+    """Tell which known vulnerabilities of a container image are reachable, and why."""
+    for name in unknown_names(os.environ):
+        console.warn(f"{name} is no setting of vexxy; see docs/cli.md")
