@@ -1,19 +1,14 @@
 """An image on an engine, and sandboxes of it; nothing stays behind."""
 
-import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from vexxy.images.rootfs import RootFilesystem
-from vexxy.images.rules import parse_reference
 from vexxy.images.types import Image
-from vexxy.kit.errors import VexxyError
 from vexxy.kit.progress import Listener, silent
-from vexxy.sandbox import processes, rules, wire
+from vexxy.sandbox import acquisition, processes, repository, rules, wire
 from vexxy.sandbox.errors import (
     DigestMismatch,
     EngineFailed,
@@ -32,10 +27,6 @@ from vexxy.sandbox.types import (
     Scratch,
     Swept,
 )
-
-# A processor of the first kind also runs programs of the others.
-_ALSO_RUNS: Final = {"amd64": {"386"}, "arm64": {"arm"}}
-_MODE_BITS: Final = 0o7777
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +71,16 @@ def open_image(
         DigestMismatch: It is not the digest that was asked for.
     """
     path = Path(wanted)
-    is_path = path.is_file() or wanted.startswith(("/", "./", "../"))
+    is_path = path.exists() or wanted.startswith(("/", "./", "../", "~"))
     if is_path:
-        with _loaded(engine, path) as image:
-            _check(image, engine)
-            with _surveyed(engine, image, loaded=True) as opened:
+        asked = acquisition.platform_from(platform) or engine.info().platform
+        with acquisition.loaded(engine, path, asked) as (image, loaded):
+            acquisition.check(image, engine)
+            with _surveyed(engine, image, loaded=loaded) as opened:
                 yield opened
     else:
-        image = _resolve(engine, wanted, platform=platform, listener=listener)
-        _check(image, engine)
+        image = acquisition.resolve(engine, wanted, platform=platform, listener=listener)
+        acquisition.check(image, engine)
         with _surveyed(engine, image, loaded=False) as opened:
             yield opened
 
@@ -144,17 +136,24 @@ def sweep(engine: ContainerEngine) -> Swept:
     here = processes.current_owner()
     containers = 0
     images: set[str] = set()
+    for note, image_id, loader in repository.list_loads():
+        if rules.is_gone(loader, here, processes.find_started_ticks(loader.process_id)):
+            note.unlink(missing_ok=True)
+            images.add(image_id)
     for container_id, labels in engine.list_owned().items():
-        whose = wire.find_owner(labels)
-        if whose is None or wire.KEPT_LABEL in labels:
+        owner = wire.find_owner(labels)
+        if owner is None or wire.KEPT_LABEL in labels:
             continue
-        now = processes.find_started_ticks(whose.process_id)
-        if rules.is_gone(whose, here, now):
+        if rules.is_gone(owner, here, processes.find_started_ticks(owner.process_id)):
             with suppress(EngineFailed):
                 engine.remove(container_id)
                 containers += 1
                 images.update(filter(None, [labels.get(wire.LOADED_LABEL)]))
-    removed = sum(_remove_image(engine, image_id) for image_id in images)
+    removed = sum(
+        acquisition.remove_image(engine, image_id)
+        for image_id in images
+        if engine.has_image(image_id)
+    )
     return Swept(containers=containers, images=removed)
 
 
@@ -197,65 +196,12 @@ def _demand_same_machine(process_id: int, container_id: str) -> None:
         )
 
 
-def _resolve(
-    engine: ContainerEngine, wanted: str, *, platform: str | None, listener: Listener
-) -> Image:
-    reference = parse_reference(wanted)
-    image = engine.find_image(wanted)
-    if image is None or (platform and not str(image.platform).startswith(platform)):
-        image = engine.pull(wanted, platform=platform, listener=listener)
-    if reference.digest and reference.digest not in _digests(image):
-        raise DigestMismatch(
-            f"{wanted} was asked for, but the engine has {image.digest}",
-            hint="pull it again, or name the digest that you want to analyze",
-        )
-    return image
-
-
-def _digests(image: Image) -> set[str]:
-    known = {entry.rpartition("@")[2] for entry in image.repo_digests}
-    return known | {image.image_id, image.digest} | ({image.index_digest or ""} - {""})
-
-
-def _check(image: Image, engine: ContainerEngine) -> None:
-    there = engine.info().platform
-    wanted = image.platform
-    runs = {there.architecture} | _ALSO_RUNS.get(there.architecture, set())
-    if wanted.os != there.os or wanted.architecture not in runs:
-        raise ImageUnsuitable(
-            f"the image is for {wanted}, and this engine runs {there}",
-            hint=f"name an image for {there}, for instance with --platform {there}",
-        )
-
-
 def _demand_entrypoint(image: Image) -> None:
     if not image.config.entrypoint:
         raise ImageUnsuitable(
             "the image names no command to run",
             hint="give one with --command",
         )
-
-
-@contextmanager
-def _loaded(engine: ContainerEngine, archive: Path) -> Iterator[Image]:
-    """Load an archive; at the end the image is gone unless it was there before."""
-    if not archive.is_file():
-        raise ImageUnsuitable(f"there is no file {archive}")
-    found = engine.load(archive)
-    if len(found) != 1:
-        for image_id in found:
-            _remove_image(engine, image_id)
-        raise ImageUnsuitable(
-            f"{archive} holds {len(found)} images, and one is wanted",
-            hint="save just one image into the archive",
-        )
-    try:
-        image = engine.find_image(found[0])
-        if image is None:
-            raise EngineFailed(f"the engine lost the image it loaded from {archive}")
-        yield image
-    finally:
-        _remove_image(engine, found[0])
 
 
 @contextmanager
@@ -280,35 +226,11 @@ def _surveyed(
         yield OpenedImage(
             image=image,
             root_path=root_path,
-            scratch=_scratch(root_path, image.config.volumes),
+            scratch=acquisition.scratch_of(root_path, image.config.volumes),
             loaded=loaded,
         )
     finally:
         engine.remove(container_id)
-
-
-def _scratch(root_path: Path | None, volumes: Sequence[str]) -> tuple[Scratch, ...]:
-    if root_path is None:
-        return rules.scratch_directories((), volumes=volumes)
-    root = RootFilesystem(root_path)
-    asked = [*rules.USUAL_SCRATCH, *volumes]
-    for parent in rules.STATE_PARENTS:
-        with suppress(OSError):
-            asked += [
-                f"{parent}/{entry.name}"
-                for entry in os.scandir(root.host_path(root.resolve(parent) or parent))
-                if entry.is_dir(follow_symlinks=False)
-            ]
-    present = {}
-    for path in asked:
-        canonical = root.resolve(path)
-        if canonical is not None:
-            status = root.host_path(canonical).lstat()
-            present[canonical] = Scratch(
-                canonical, status.st_uid, status.st_gid, status.st_mode & _MODE_BITS
-            )
-    canonical_volumes = [root.resolve(path) or path for path in volumes]
-    return rules.scratch_directories(tuple(present.values()), volumes=canonical_volumes)
 
 
 def _labels(sandbox_id: str, image: Image, *, loaded: bool, keep: bool) -> dict[str, str]:
@@ -316,12 +238,3 @@ def _labels(sandbox_id: str, image: Image, *, loaded: bool, keep: bool) -> dict[
     return wire.labels(
         sandbox_id, mine, loaded_image=image.image_id if loaded else None, keep=keep
     )
-
-
-def _remove_image(engine: ContainerEngine, image_id: str) -> bool:
-    """Remove an image; one that somebody uses by now stays."""
-    try:
-        engine.remove_image(image_id)
-    except VexxyError:
-        return False
-    return True

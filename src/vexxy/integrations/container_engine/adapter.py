@@ -141,9 +141,20 @@ class Engine:
             self._client.tag(image_id, repository, tag=tag, force=True)
 
     def remove_image(self, image_id: str) -> None:
-        """Remove the image and its names; an absent one is no error."""
-        with translated(f"remove the image {image_id}"), suppress(docker_errors.NotFound):
-            self._client.remove_image(image_id, force=True)
+        """Remove the image and its names; an absent one is no error.
+
+        Never by force: Podman would remove the containers that use it, too.
+        """
+        found = self._inspect_image(image_id)
+        if found is None:
+            return
+        for name in found.get("RepoTags") or ():
+            self._remove_name(name)
+        self._remove_name(image_id)
+
+    def _remove_name(self, name: str) -> None:
+        with translated(f"remove the image {name}"), suppress(docker_errors.NotFound):
+            self._client.remove_image(name)
 
     def create(self, spec: ContainerSpec) -> str:
         """Create a container and return its ID; no process exists yet."""
@@ -203,7 +214,7 @@ class Engine:
     def logs(self, container_id: str, *, limit_bytes: int) -> str:
         """Return the end of standard output and error, in the order written."""
         with translated("read the container's log"):
-            raw = self._client.logs(container_id, stdout=True, stderr=True, tail=20_000)
+            raw = self._client.logs(container_id, stdout=True, stderr=True)
         return bytes(raw)[-limit_bytes:].decode("utf-8", "replace")
 
     def stop(self, container_id: str, *, timeout_seconds: float) -> None:
