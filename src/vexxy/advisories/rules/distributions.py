@@ -29,9 +29,15 @@ def dpkg_key(version: str) -> Key:
 
 
 def _dpkg_part(text: str) -> tuple[int, ...]:
-    """Flatten to codes: each run of non-digits, a closing 0, the number after it."""
+    """Flatten to codes: each run of non-digits, a closing 0, the number after it.
+
+    A part that is missing counts as the number 0.
+    """
     key: list[int] = []
-    for letters, digits in _DPKG_PARTS.findall(text):
+    parts = _DPKG_PARTS.findall(text)
+    while parts and not parts[-1][0] and not parts[-1][1].strip("0"):
+        parts.pop()
+    for letters, digits in parts:
         for letter in letters:
             if letter == "~":
                 key.append(-1)
@@ -39,6 +45,7 @@ def _dpkg_part(text: str) -> tuple[int, ...]:
                 key.append(ord(letter) + (0 if letter.isalpha() else _PUNCTUATION))
         key.append(0)
         key.append(int(digits or 0))
+    key.append(0)
     return tuple(key)
 
 
