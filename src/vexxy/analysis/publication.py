@@ -1,6 +1,6 @@
 """What an analysis publishes: the results object and VEX, in the formats asked for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, Final
@@ -14,7 +14,8 @@ from vexxy.analysis.types import Result
 from vexxy.reachability.types import Verdict
 from vexxy.vex import service as vex
 from vexxy.vex.service import Format
-from vexxy.vex.types import Claim, Document, Issuance
+from vexxy.vex.types import Claim, Document, Extras, Issuance
+from vexxy.vex.wire import openvex
 
 TOOLING: Final = f"vexxy/{metadata.version('vexxy-enterprise')}"
 
@@ -85,7 +86,22 @@ def render(result: Result, form: Format | None, *, publisher: Publisher) -> byte
             "document must state something",
             hint="--format json tells the same without a statement",
         )
-    return vex.render(stated, form)
+    said = claims(result.verdicts, result.matches)
+    return vex.render(stated, form, extras=Extras(said, namespace=publisher.namespace))
+
+
+def export(data: Mapping[str, Any], form: Format, *, namespace: str | None) -> bytes:
+    """Return the VEX of a saved results object in a format.
+
+    Raises:
+        NothingToState: The result has no document.
+        UnreadableDocument: It has something else in its place.
+    """
+    if data.get("vex_document") is None:
+        raise NothingToState("the result has no findings, so there is no VEX document")
+    stated = openvex.read(msgspec.json.encode(data["vex_document"])).document
+    said = claims(wire.verdicts(data), ())
+    return vex.render(stated, form, extras=Extras(said, namespace=namespace))
 
 
 def results_object(result: Result, stated: Document | None) -> dict[str, Any]:

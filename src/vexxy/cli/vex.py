@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from vexxy.analysis import publication
 from vexxy.analysis import wire as results
 from vexxy.cli import console
 from vexxy.cli.exit import ExitCode
@@ -139,3 +140,19 @@ def diff(
     shown.print(f"{len(found)} changes")
     if found:
         raise typer.Exit(ExitCode.FINDINGS)
+
+
+@app.command()
+def export(
+    result: Annotated[Path, typer.Argument(help="A result saved by analyze")],
+    form: Annotated[Format, typer.Option("--format")] = Format.OPENVEX,
+    output: Annotated[Path | None, typer.Option(help="Where to write")] = None,
+) -> None:
+    """Write the VEX of a saved result in another format; nothing is run again."""
+    data = results.read_results(result)
+    content = publication.export(data, form, namespace=Settings().vex_namespace)
+    if output is None:
+        sys.stdout.buffer.write(content)
+    else:
+        files.write_whole(output, content)
+        console.note(f"wrote {output}")

@@ -1,0 +1,97 @@
+"""`vexxy sbom`: what is installed; nothing is run."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from vexxy import bootstrap
+from vexxy.cli import console
+from vexxy.images.rootfs import RootFilesystem
+from vexxy.images.types import Image
+from vexxy.kit import files
+from vexxy.kit.errors import Unavailable
+from vexxy.kit.progress import Listener
+from vexxy.sandbox import service as sandbox
+from vexxy.sbom import service
+from vexxy.sbom.types import Inventory
+from vexxy.settings import Settings
+
+
+class Output(StrEnum):
+    """What comes out."""
+
+    CYCLONEDX = "cyclonedx"
+    SPDX = "spdx"
+    TABLE = "table"
+
+
+def sbom(
+    target: Annotated[
+        str,
+        typer.Argument(help="Image reference, archive, or folder with a root file system"),
+    ],
+    *,
+    form: Annotated[Output, typer.Option("--format", help="What to write")] = Output.TABLE,
+    output: Annotated[Path | None, typer.Option(help="Where to write")] = None,
+    platform: Annotated[str | None, typer.Option(help="Such as linux/amd64")] = None,
+    json_progress: Annotated[bool, typer.Option(help="Progress as JSON lines")] = False,
+) -> None:
+    """List what is installed in an image, with what could not be read."""
+    with (
+        console.listener(json_lines=json_progress) as listener,
+        _opened(target, platform, listener) as (image, root),
+    ):
+        found = service.inventory(root, progress=listener)
+    for problem in found.problems:
+        console.warn(f"not read: {problem.path}: {problem.message}")
+    if form is Output.TABLE and output is None:
+        _table(found)
+        return
+    content = service.write_sbom(found, form.value, image=image)
+    if output is None:
+        sys.stdout.buffer.write(content)
+    else:
+        files.write_whole(output, content)
+        console.note(f"wrote {output}: {len(found.packages)} packages")
+
+
+@contextmanager
+def _opened(
+    target: str, platform: str | None, listener: Listener
+) -> Iterator[tuple[Image | None, RootFilesystem]]:
+    folder = Path(target)
+    if folder.is_dir() and not (folder / "index.json").exists():
+        yield None, RootFilesystem(folder)
+        return
+    with (
+        bootstrap.engine(Settings()) as engine,
+        sandbox.open_image(engine, target, platform=platform, listener=listener) as opened,
+    ):
+        if opened.root_path is None:
+            raise Unavailable(
+                "the image's files are not visible from here",
+                hint="save the image, unpack it and name the folder",
+            )
+        yield opened.image, RootFilesystem(opened.root_path)
+
+
+def _table(found: Inventory) -> None:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("type", "package", "version", "files", "found in"):
+        table.add_column(heading)
+    for package in found.packages:
+        table.add_row(
+            package.type,
+            package.name,
+            package.version,
+            str(len(package.files)) if package.files_known else "?",
+            package.embedded_in or (package.locations[0] if package.locations else ""),
+        )
+    Console(highlight=False).print(table)
