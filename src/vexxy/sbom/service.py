@@ -1,12 +1,19 @@
-"""Taking the inventory of an image."""
+"""Taking the inventory of an image, and SBOM documents in and out."""
 
-from collections.abc import Callable, Mapping
+import codecs
+import importlib.metadata
+import pathlib
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 from typing import Final
 
 from vexxy.images.rootfs import RootFilesystem
+from vexxy.images.types import Image
+from vexxy.kit import clock
 from vexxy.kit.progress import Listener, Progress, silent
-from vexxy.sbom.rules import owners
-from vexxy.sbom.types import Distribution, Inventory, Package, Problem
+from vexxy.sbom.errors import InvalidSbom, SbomMismatch, SbomMissing
+from vexxy.sbom.rules import comparison, owners
+from vexxy.sbom.types import Distribution, Inventory, Package, Problem, SbomFormat
 from vexxy.sbom.wire import (
     apk,
     binaries,
@@ -18,8 +25,12 @@ from vexxy.sbom.wire import (
     os_release,
     python,
     rpm,
+    sniffing,
+    spdx_document,
 )
 from vexxy.sbom.wire.survey import Survey
+
+SBOM_LIMIT_BYTES: Final = 256 * 1024 * 1024
 
 # Distribution databases first: Python's reader asks them who owns a file.
 READERS: Final[Mapping[str, Callable[[Survey], None]]] = {
@@ -100,4 +111,63 @@ def _missing_database(
     return (Problem(path="/", message=message),)
 
 
+def read_sbom(path: pathlib.Path) -> Inventory:
+    """Return the inventory of a CycloneDX, SPDX 2 or Syft document, told by its content.
+
+    Raises:
+        SbomMissing: There is no such file.
+        InvalidSbom: It is too large, damaged, or none of these.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(SBOM_LIMIT_BYTES + 1)
+    except FileNotFoundError as error:
+        raise SbomMissing(f"there is no file {path}", hint="check the path") from error
+    except OSError as error:
+        raise InvalidSbom(f"{path} could not be read: {error.strerror}") from error
+    if len(content) > SBOM_LIMIT_BYTES:
+        raise InvalidSbom(f"{path.name} has more than {SBOM_LIMIT_BYTES} bytes")
+    return sniffing.read_document(content.removeprefix(codecs.BOM_UTF8))
+
+
+def write_sbom(
+    inventory: Inventory,
+    image: Image,
+    *,
+    sbom_format: SbomFormat = SbomFormat.CYCLONEDX,
+    created_at: datetime | None = None,
+) -> str:
+    """Return the inventory as a document about the image, CycloneDX 1.6 or SPDX 2.3."""
+    created_at = created_at or clock.now()
+    version = importlib.metadata.version("vexxy-enterprise")
+    if sbom_format is SbomFormat.SPDX:
+        return spdx_document.write_json(
+            inventory, image, created_at=created_at, tool_version=version
+        )
+    # The library costs a tenth of a second to load: only who writes CycloneDX pays.
+    from vexxy.sbom.wire import cyclonedx_document  # noqa: PLC0415  see above
+
+    return cyclonedx_document.write_json(
+        inventory, image, created_at=created_at, tool_version=version
+    )
+
+
+def reconcile(
+    given: Inventory, found: Inventory, *, digests: Collection[str] = ()
+) -> Inventory:
+    """Return an SBOM's packages with the files that they own in the image.
+
+    Raises:
+        SbomMismatch: The SBOM is about another image; the message says what differs.
+    """
+    reason = comparison.mismatch(given, found, digests=digests)
+    if reason is not None:
+        raise SbomMismatch(
+            f"the SBOM describes another image: {reason}",
+            hint="give the SBOM of this very image, or none: it is inventoried then",
+        )
+    return comparison.with_files(given, found)
+
+
 index_owners = owners.index_owners
+mismatch = comparison.mismatch

@@ -1,6 +1,7 @@
 """Values of inventories."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +71,37 @@ class Problem:
     message: str
 
 
+class SbomFormat(StrEnum):
+    """The documents that we write."""
+
+    CYCLONEDX = "cyclonedx"
+    SPDX = "spdx"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an SBOM document says it describes.
+
+    Attributes:
+        digests: Every `sha256:<64 hex>` that identifies the image: of the configuration,
+            a manifest or an index, whichever the document names.
+    """
+
+    name: str
+    digests: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """Everything found installed, with where it was looked for."""
+    """Everything found installed, with where it was looked for.
+
+    Attributes:
+        sources: Readers that found packages (`dpkg`, `npm`), or the document's format.
+        subject: What the document was about, for inventories that come from an SBOM.
+    """
 
     distribution: Distribution | None
     packages: tuple[Package, ...]
     sources: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    subject: Subject | None = None

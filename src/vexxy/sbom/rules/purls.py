@@ -101,6 +101,22 @@ def debian_source(name: str, version: str, source: str) -> tuple[str, str]:
     return source_name or name, declared or _BINARY_REBUILD.sub("", version)
 
 
+def purl_with_source(package: Package) -> str:
+    """Return the purl with `upstream`, which is where Grype looks for a source package."""
+    changed = (package.source_name, package.source_version) not in {
+        ("", ""),
+        (package.name, package.version),
+    }
+    if not changed:
+        return package.purl
+    upstream = package.source_name
+    if package.source_version not in {"", package.version}:
+        upstream = f"{upstream}@{package.source_version}"
+    purl = PackageURL.from_string(package.purl)
+    qualifiers = dict(purl.qualifiers or {}) | {"upstream": upstream}
+    return purl._replace(qualifiers=qualifiers).to_string()
+
+
 def package_of_purl(text: str, *, distribution: Distribution | None) -> Package | None:
     """Return the package a purl names, as an SBOM gives it; None if it names none.
 
