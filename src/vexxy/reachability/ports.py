@@ -1,6 +1,7 @@
 """What reachability asks of a root file system."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
 
 from vexxy.images.types import FileEntry
@@ -16,6 +17,9 @@ class Root(Protocol):
     @property
     def unreadable(self) -> tuple[str, ...]:
         """Paths that could not be looked into."""
+
+    def host_path(self, path: str) -> Path:
+        """Return where a canonical path lies on the host."""
 
     def resolve(self, path: str) -> str | None:
         """Return the canonical path of what `path` names, links followed."""

@@ -113,7 +113,7 @@ def sections(content: bytes) -> dict[str, Segment]:
 
 
 def _layout(content: bytes) -> Layout:
-    wide = content[4] == 2  # noqa: PLR2004  ELFCLASS64
+    wide = content[4] == 2  # noqa: PLR2004  class of 64-bit files
     order = "<" if content[5] == 1 else ">"
     form = struct.Struct(order + ("HHIQQQIHHHHHH" if wide else "HHIIIIIHHHHHH"))
     fields = form.unpack_from(content, 16)

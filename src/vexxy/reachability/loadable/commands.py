@@ -1,0 +1,163 @@
+"""What scripts, configuration files and command lines can start.
+
+Every word that names a program of PATH counts, in any position: a shell decides at run
+time what is a command. Comments on lines of their own do not count.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from vexxy.reachability.loadable.native import path_leads
+from vexxy.reachability.loadable.tree import Lead, Tree
+from vexxy.reachability.wire import tokens
+
+SHEBANG: Final = re.compile(rb"#![ \t]*(\S+)(?:[ \t]+(\S+))?[^\n]*")
+SHELLS: Final = frozenset({"sh", "dash", "bash", "ash", "ksh", "zsh", "mksh", "busybox"})
+SHELL_SUFFIXES: Final = (".sh", ".bash")
+SCRIPT_SUFFIXES: Final = (
+    ".sh", ".py", ".js", ".mjs", ".cjs", ".pl", ".rb", ".php", ".lua", ".tcl", ".jar",
+)  # fmt: skip
+
+# Files whose words are commands although they are no scripts.
+COMMAND_FILES: Final = re.compile(
+    r".*/(crontab|anacrontab|inittab|Procfile|Makefile|[\w.-]*supervis[\w.-]*"
+    r"|[\w@.-]+\.(service|socket|timer))$"
+    r"|/etc/(cron|supervisor|init|s6|runit|services|sv|cont-init|monit)[\w.-]*/.*"
+    r"|/var/spool/cron/.*"
+)
+COMMAND_LINES: Final = re.compile(r"(?m)^\s*(command|exec\w*|ExecStart\w*|run)\s*=")
+
+# What a running daemon will read even if it did not yet.
+DAEMONS: Final = {
+    "cron": ("/etc/crontab", "/etc/cron.d", "/var/spool/cron", "/etc/anacrontab"),
+    "crond": ("/etc/crontab", "/etc/cron.d", "/var/spool/cron", "/etc/crontabs"),
+    "anacron": ("/etc/anacrontab",),
+    "systemd": ("/etc/systemd/system", "/usr/lib/systemd/system"),
+    "init": ("/etc/inittab", "/etc/init.d", "/etc/rc.local"),
+    "s6-svscan": ("/etc/services.d", "/etc/s6-overlay", "/etc/cont-init.d", "/run/s6"),
+    "runsvdir": ("/etc/service", "/etc/sv", "/etc/runit"),
+    "supervisord": ("/etc/supervisord.conf", "/etc/supervisor"),
+}
+PERIODIC: Final = (
+    "/etc/cron.hourly",
+    "/etc/cron.daily",
+    "/etc/cron.weekly",
+    "/etc/cron.monthly",
+)
+CRON: Final = frozenset({"cron", "crond", "anacron"})
+
+
+class Commands:
+    """Follows the text of one image to the programs it names."""
+
+    def __init__(self, tree: Tree, search: Iterable[str]) -> None:
+        self._tree: Final = tree
+        self._search: Final = tuple(search)
+
+    def script(self, path: str, text: str) -> Iterator[Lead]:
+        """Yield what a script can start: any program it names, anywhere."""
+        yield from self._named(path, without_comments(text), "command")
+
+    def configuration(self, path: str, text: str) -> Iterator[Lead]:
+        """Yield what a configuration file can start or make something load."""
+        if COMMAND_FILES.match(path) or COMMAND_LINES.search(text):
+            yield from self._named(path, without_comments(text), "configuration")
+        else:
+            yield from self._paths(without_comments(text), "configuration")
+
+    def line(self, text: str, *, shell: bool) -> Iterator[Lead]:
+        """Yield what an argument or a variable names."""
+        if shell:
+            yield from self._named("", text, "command")
+        else:
+            yield from self._paths(text, "command")
+
+    def strings(self, literals: Iterable[str], *, runs: bool) -> Iterator[Lead]:
+        """Yield what the string literals of a program name.
+
+        `runs` says that the program can start others: bare words count then, too.
+        """
+        for literal in literals:
+            if "/" in literal:
+                yield from self._paths(literal, "command")
+            if runs:
+                yield from self._words(tokens.words(literal), "command")
+
+    def interpreter(self, content: bytes) -> Iterator[Lead]:
+        """Yield the interpreter that a `#!` line names, looked up for `env` too."""
+        found = SHEBANG.match(content)
+        if found is None:
+            return
+        first = found[1].decode("utf-8", "surrogateescape")
+        target = self._tree.find_file(first)
+        if target is not None:
+            yield Lead(target, "is run by", "command")
+        second = (found[2] or b"").decode("utf-8", "surrogateescape")
+        if first.endswith("/env") and second in self._tree.programs:
+            yield Lead(self._tree.programs[second], "is run by", "command")
+
+    def daemons(self, executed: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Yield (file, daemon): configuration that a running daemon reads at any time."""
+        for program in executed:
+            name = program.rpartition("/")[2]
+            places = DAEMONS.get(name, ())
+            for place in (*places, *(PERIODIC if name in CRON else ())):
+                canonical = self._tree.resolve(place)
+                if canonical is None:
+                    continue
+                if canonical in self._tree.entries:
+                    yield canonical, program
+                for path in self._tree.files_under(canonical):
+                    yield path, program
+
+    def _named(self, path: str, text: str, source: str) -> Iterator[Lead]:
+        yield from self._paths(text, source)
+        words = tokens.words(text)
+        yield from self._words(words, source)
+        yield from self._relative(path, words, source)
+
+    def _words(self, words: Iterable[str], source: str) -> Iterator[Lead]:
+        for word in words:
+            target = self._tree.programs.get(word)
+            if target is not None:
+                yield Lead(target, f"names the program {word},", source)
+
+    def _paths(self, text: str, source: str) -> Iterator[Lead]:
+        data = text.encode("utf-8", "surrogateescape")
+        for path in tokens.paths(data):
+            canonical = self._tree.resolve(path)
+            if canonical is None:
+                continue
+            if canonical.endswith(SCRIPT_SUFFIXES) and canonical in self._tree.entries:
+                yield Lead(canonical, "names the script", source)
+            for lead in path_leads(self._tree, canonical, self._search):
+                yield Lead(lead.target, lead.how, source)
+        for path in self._tree.files_in(""):
+            if path in text:
+                yield Lead(path, "names the file", source)
+
+    def _relative(self, path: str, words: Iterable[str], source: str) -> Iterator[Lead]:
+        """Scripts named without a directory: any file of that name that is no library."""
+        for word in words:
+            if not word.endswith(SCRIPT_SUFFIXES) and not word.startswith("./"):
+                continue
+            name = word.rpartition("/")[2]
+            for target in self._tree.files_named(name):
+                if target != path and "/site-packages/" not in target:
+                    yield Lead(target, f"names the script {word},", source)
+
+
+def is_shell_script(path: str, content: bytes) -> bool:
+    """Return whether the file is a script of a POSIX-like shell."""
+    found = SHEBANG.match(content)
+    if found is None:
+        return path.endswith(SHELL_SUFFIXES)
+    words = {found[1].rpartition(b"/")[2], (found[2] or b"").rpartition(b"/")[2]}
+    return any(word.decode("latin-1") in SHELLS for word in words)
+
+
+def without_comments(text: str) -> str:
+    """Return the text without lines that are comments; `#!` lines are kept."""
+    lines = text.splitlines()
+    return "\n".join(line for line in lines if not re.match(r"\s*(#(?!!)|;|//)", line))

@@ -1,0 +1,158 @@
+"""A root file system, indexed the way references name files: by path, name, directory."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, NamedTuple
+
+from vexxy.images.errors import FileMissing, FileTooLarge, FileUnreadable
+from vexxy.reachability.ports import Root
+
+READ_LIMIT_BYTES: Final = 256 * 1024 * 1024
+TEXT_LIMIT_BYTES: Final = 4 * 1024 * 1024
+DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Lead(NamedTuple):
+    """One reference found in a file: where it leads, and how it is written.
+
+    `how` fits between two paths: "<via> names it as a needed library <target>".
+    """
+
+    target: str
+    how: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is known about the processes: variables, working directory."""
+
+    environment: Mapping[str, str]
+    working_directory: str
+
+
+class Tree:
+    """An indexed view of one root; every index is built at its first use."""
+
+    def __init__(self, root: Root, surroundings: Surroundings) -> None:
+        self._root: Final = root
+        self.surroundings: Final = surroundings
+        self.entries: Final = root.entries
+        self._resolved: dict[str, str | None] = {}
+
+    def resolve(self, path: str) -> str | None:
+        """Return the canonical path of what is there, links followed; remembered."""
+        if path not in self._resolved:
+            known = path in self.entries
+            self._resolved[path] = path if known else self._root.resolve(path)
+        return self._resolved[path]
+
+    def find_file(self, path: str) -> str | None:
+        """Return the canonical path if a regular file is there."""
+        canonical = self.resolve(path)
+        return canonical if canonical in self.entries else None
+
+    def read(self, path: str, *, limit: int = READ_LIMIT_BYTES) -> bytes | None:
+        """Return a file's content; None when it is missing, unreadable or too large."""
+        try:
+            return self._root.read_bytes(path, limit=limit)
+        except (FileMissing, FileTooLarge, FileUnreadable):
+            return None
+
+    def read_text(self, path: str) -> str | None:
+        """Return a text file's content, undecodable bytes replaced; None for others."""
+        content = self.read(path, limit=TEXT_LIMIT_BYTES)
+        if content is None or b"\0" in content[:4096]:
+            return None
+        return content.decode("utf-8", "replace")
+
+    def files_in(self, directory: str) -> Sequence[str]:
+        """Return the regular files directly inside a canonical directory."""
+        return self._by_directory.get(directory.rstrip("/"), ())
+
+    def files_under(self, directory: str, *, depth: int = 64) -> Iterator[str]:
+        """Yield the regular files inside a canonical directory, `depth` levels down."""
+        pending = [(directory.rstrip("/"), depth)]
+        while pending:
+            current, left = pending.pop()
+            yield from self._by_directory.get(current, ())
+            if left > 0:
+                pending += [(one, left - 1) for one in self._children.get(current, ())]
+
+    def is_directory(self, path: str) -> bool:
+        """Return whether a canonical path is a directory with files somewhere below."""
+        trimmed = path.rstrip("/")
+        return trimmed in self._by_directory or trimmed in self._children
+
+    def files_named(self, name: str) -> Sequence[str]:
+        """Return every regular file of this name, anywhere."""
+        return self._by_name.get(name, ())
+
+    @property
+    def names(self) -> Mapping[str, Sequence[str]]:
+        """Every file name, with the paths that have it."""
+        return self._by_name
+
+    @property
+    def directories(self) -> Mapping[str, Sequence[str]]:
+        """Every directory that holds files directly, with them."""
+        return self._by_directory
+
+    def executable(self, path: str) -> bool:
+        """Return whether a canonical path is a file that may be executed."""
+        entry = self.entries.get(path)
+        return entry is not None and entry.executable
+
+    @cached_property
+    def program_directories(self) -> tuple[str, ...]:
+        """Canonical directories of PATH, the image's and the usual one."""
+        path = self.surroundings.environment.get("PATH", "")
+        found = [self.resolve(one) for one in f"{path}:{DEFAULT_PATH}".split(":") if one]
+        return tuple(dict.fromkeys(one for one in found if one))
+
+    @cached_property
+    def programs(self) -> Mapping[str, str]:
+        """Every command name of PATH, links included, with its canonical file."""
+        found: dict[str, str] = {}
+        for directory in self.program_directories:
+            for name in self.names_in(directory):
+                target = self.find_file(f"{directory}/{name}")
+                if target is not None and self.executable(target):
+                    found.setdefault(name, target)
+        return found
+
+    def names_in(self, directory: str) -> Sequence[str]:
+        """Return the names directly inside a canonical directory, links included."""
+        with suppress(OSError):
+            return sorted(one.name for one in self._root.host_path(directory).iterdir())
+        return ()
+
+    @cached_property
+    def _by_directory(self) -> Mapping[str, Sequence[str]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        for path in self.entries:
+            found[path.rpartition("/")[0]].append(path)
+        return found
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Sequence[str]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        for path in self.entries:
+            found[path.rpartition("/")[2]].append(path)
+        return found
+
+    @cached_property
+    def _children(self) -> Mapping[str, Sequence[str]]:
+        found: dict[str, set[str]] = defaultdict(set)
+        for directory in self._by_directory:
+            current = directory
+            while current:
+                parent = current.rpartition("/")[0]
+                if current in found[parent]:
+                    break
+                found[parent].add(current)
+                current = parent
+        return {parent: sorted(children) for parent, children in found.items()}
