@@ -85,7 +85,7 @@ def install_lines(packages: tuple[str, ...]) -> list[str]:
     if not packages:
         return []
     mounts = " ".join(
-        f"--mount=type=cache,sharing=locked,id=vexxy-{SUITE}-{name},target={path}"
+        f"--mount=type=cache,id=vexxy-{SUITE}-{name},target={path}"
         for name, path in (
             ("archives", "/var/cache/apt"),
             ("lists", "/var/lib/apt/lists"),

@@ -14,6 +14,7 @@ from bench.images.recipe import BuildFailed
 Say = Callable[[str], None]
 ULIMITS: Final = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
 TAIL_LINES: Final = 25
+STEP_SECONDS: Final = 900
 
 
 def say(line: str) -> None:
@@ -61,16 +62,20 @@ def run(
     Raises:
         BuildFailed: It failed; the last lines it printed are in the message.
     """
-    done = subprocess.run(
-        command,
-        cwd=cwd,
-        env={**os.environ, **(env or {})},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=STEP_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BuildFailed(f"{step} did not end in {STEP_SECONDS} seconds") from error
     if done.returncode:
         tail = "\n    ".join(done.stdout.splitlines()[-TAIL_LINES:])
         raise BuildFailed(

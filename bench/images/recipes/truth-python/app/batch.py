@@ -1,0 +1,3 @@
+import rsa
+
+print(rsa.newkeys(128)[0])

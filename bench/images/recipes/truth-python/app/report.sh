@@ -1,0 +1,3 @@
+#!/bin/sh
+file --brief /app/app.py
+exec python3 /app/batch.py

@@ -1,0 +1,3 @@
+import jwt
+
+print(jwt.encode({"a": 1}, "secret", algorithm="HS256"))
