@@ -177,8 +177,19 @@ def _store_download(database: Path, ecosystem: str, *, download: Download) -> Im
     job = _Job((download.path,), imported, only=ecosystem)
     with store.replacing(database) as connection:
         report = _store(connection, job, progress=silent)
+        _demand_intact(report, download.url)
         _demand_plausible(report.ecosystems[0])
         return report
+
+
+def _demand_intact(report: ImportReport, url: str) -> None:
+    damaged = next((one for one in report.rejected if one.damaged), None)
+    if damaged is not None:
+        raise errors.DownloadFailed(
+            f"{url} arrived damaged: {damaged.reason}",
+            kept="the database is unchanged",
+            hint="run `vexxy advisories update` again",
+        )
 
 
 def _demand_plausible(report: EcosystemReport) -> None:

@@ -156,10 +156,13 @@ class Rejected:
     Attributes:
         path: The file, or `archive.zip!member`.
         reason: Why, in a sentence.
+        damaged: The bytes themselves are corrupt (checksum, truncation), so that
+            nothing can be said of the rest of the file they came in.
     """
 
     path: str
     reason: str
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

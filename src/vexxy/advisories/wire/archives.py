@@ -102,7 +102,7 @@ def _file(
                 else:
                     yield one
     except _CORRUPT as problem:
-        yield Rejected(str(path), f"cannot be read: {problem}")
+        yield Rejected(str(path), f"cannot be read: {problem}", damaged=True)
 
 
 def _checked(path: str, content: bytes, progress: float) -> Member | Rejected:
@@ -124,7 +124,7 @@ def _zip(path: Path, budget: Budget) -> Iterator[Member | Rejected]:
             try:
                 content = _member(archive, info)
             except _CORRUPT as problem:
-                yield Rejected(shown, f"cannot be read: {problem}")
+                yield Rejected(shown, f"cannot be read: {problem}", damaged=True)
                 continue
             budget.spend(len(content), str(path))
             yield _checked(shown, content, place / len(members))
