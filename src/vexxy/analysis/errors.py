@@ -23,5 +23,5 @@ class AdvisoriesMissing(errors.Unavailable):
     """No advisories were given and the database is empty: nothing could be found."""
 
 
-class SbomOfAnotherImage(errors.InvalidInput):
-    """The SBOM that was given does not describe the image that was given."""
+class ScriptFailed(errors.ExternalFailure):
+    """The test script did not succeed, so the image was not exercised as intended."""

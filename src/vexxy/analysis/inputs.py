@@ -8,9 +8,10 @@ from vexxy.advisories import repository, service
 from vexxy.advisories.errors import DatabaseNotFound
 from vexxy.advisories.repository import Index
 from vexxy.advisories.types import DatabaseStatus, Match
-from vexxy.analysis.errors import AdvisoriesMissing, SbomOfAnotherImage
+from vexxy.analysis.errors import AdvisoriesMissing
 from vexxy.analysis.types import AdvisoryOrigin, Request
 from vexxy.images.rootfs import RootFilesystem
+from vexxy.images.types import Image
 from vexxy.kit import clock
 from vexxy.sbom import service as sbom_service
 from vexxy.sbom.types import Inventory
@@ -101,17 +102,15 @@ def sbom(request: Request) -> Inventory | None:
     return None if request.sbom_path is None else sbom_service.read_sbom(request.sbom_path)
 
 
-def demand_same_image(document: Inventory, root: RootFilesystem) -> Inventory:
-    """Return the document's inventory if it can be of this image.
+def reconciled(document: Inventory, root: RootFilesystem, image: Image) -> Inventory:
+    """Return the document's packages with the files they own in the image.
 
     Raises:
-        SbomOfAnotherImage: What it lists is not what is there.
+        SbomMismatch: The document is about another image.
     """
-    there = sbom_service.inventory(root)
-    reason = sbom_service.mismatch(document, there)
-    if reason is not None:
-        raise SbomOfAnotherImage(
-            f"the SBOM is not of this image: {reason}",
-            hint="leave --sbom away to read the inventory from the image",
-        )
-    return document
+    known = (image.image_id, image.manifest_digest, image.index_digest)
+    return sbom_service.reconcile(
+        document,
+        sbom_service.inventory(root),
+        digests=tuple(digest for digest in known if digest),
+    )

@@ -66,7 +66,7 @@ def run(request: Request, tools: Tools, listener: Listener) -> Result:
         with clock.phase(Phase.DEPLOY, "reading the root file system"):
             root = _root(opened)
             if sbom is not None:
-                run_.inventory = inputs.demand_same_image(sbom, root)
+                run_.inventory = inputs.reconciled(sbom, root, opened.image)
         observed = _attempts(run_, opened, root)
         result = _decide(run_, opened, root, observed=observed)
         clock.say(Phase.CLEANUP)

@@ -42,6 +42,7 @@ def settings_for(
     duration_seconds: int | None = None,
     coverage: bool | None = None,
     fuzz: bool | None = None,
+    ready_timeout_seconds: int | None = None,
 ) -> Settings:
     """Return the profile's settings with the given fields on top, and no other."""
     preset = PRESETS[profile]
@@ -51,7 +52,7 @@ def settings_for(
         ),
         coverage=preset.coverage if coverage is None else coverage,
         fuzz=preset.fuzz if fuzz is None else fuzz,
-        ready_timeout_seconds=preset.ready_timeout_seconds,
+        ready_timeout_seconds=ready_timeout_seconds or preset.ready_timeout_seconds,
         script_timeout_seconds=preset.script_timeout_seconds,
     )
 

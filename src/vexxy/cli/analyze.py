@@ -11,7 +11,7 @@ from rich.console import Console
 
 from vexxy import bootstrap
 from vexxy.analysis import pipeline, publication, rules
-from vexxy.analysis.errors import RequestRefused
+from vexxy.analysis.errors import RequestRefused, ScriptFailed
 from vexxy.analysis.types import Profile, Request, Result
 from vexxy.cli import console, table
 from vexxy.cli.exit import ExitCode
@@ -67,6 +67,9 @@ def analyze(  # noqa: PLR0913  each option of the command is a parameter
     *,
     port: Ports = None,
     duration: Duration = None,
+    ready_timeout: Annotated[
+        int, typer.Option(help="Seconds a port may take to answer", min=1, max=3600)
+    ] = 60,
     test_script: Script = None,
     env: Environment = None,
     command: Command = None,
@@ -111,7 +114,11 @@ def analyze(  # noqa: PLR0913  each option of the command is a parameter
     request = Request(
         image=image,
         settings=rules.settings_for(
-            profile, duration_seconds=duration, coverage=coverage, fuzz=fuzz
+            profile,
+            duration_seconds=duration,
+            coverage=coverage,
+            fuzz=fuzz,
+            ready_timeout_seconds=ready_timeout,
         ),
         ports=tuple(port or ()),
         test_script=_read_script(test_script),
@@ -132,11 +139,32 @@ def analyze(  # noqa: PLR0913  each option of the command is a parameter
         console.listener(json_lines=json_progress) as listener,
     ):
         result = pipeline.run(request, tools, listener)
+    for warning in result.warnings:
+        console.warn(warning)
     _write(result, output_format, output, settings=settings, everything=show_all)
+    _demand_driven(result)
     failing = rules.failing(result.verdicts, gates)
     if failing:
         console.note(f"{len(failing)} findings match --fail-on {fail_on}")
         raise typer.Exit(ExitCode.FINDINGS)
+
+
+def _demand_driven(result: Result) -> None:
+    """Fail if the script did: its author believes that the image was exercised."""
+    script = result.script
+    if script is None or script.exit_code == 0:
+        return
+    how = (
+        "was ended at its time limit"
+        if script.exit_code is None
+        else f"failed with exit code {script.exit_code}"
+    )
+    last = "\n".join(script.output.splitlines()[-10:])
+    raise ScriptFailed(
+        f"the test script {how}; its last output:\n{last}",
+        kept="the result, in which nothing is cleared for not having been seen",
+        hint="try the script against a running container of the image",
+    )
 
 
 def _read_script(path: Path | None) -> str | None:

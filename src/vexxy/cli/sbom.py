@@ -1,5 +1,6 @@
 """`vexxy sbom`: what is installed; nothing is run."""
 
+import platform as host
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,13 +15,13 @@ from rich.table import Table
 from vexxy import bootstrap
 from vexxy.cli import console
 from vexxy.images.rootfs import RootFilesystem
-from vexxy.images.types import Image
+from vexxy.images.types import Image, ImageConfig, Platform
 from vexxy.kit import files
 from vexxy.kit.errors import Unavailable
 from vexxy.kit.progress import Listener
 from vexxy.sandbox import service as sandbox
 from vexxy.sbom import service
-from vexxy.sbom.types import Inventory
+from vexxy.sbom.types import Inventory, SbomFormat
 from vexxy.settings import Settings
 
 
@@ -54,7 +55,8 @@ def sbom(
     if form is Output.TABLE and output is None:
         _table(found)
         return
-    content = service.write_sbom(found, form.value, image=image)
+    kind = SbomFormat.SPDX if form is Output.SPDX else SbomFormat.CYCLONEDX
+    content = service.write_sbom(found, image, sbom_format=kind).encode()
     if output is None:
         sys.stdout.buffer.write(content)
     else:
@@ -65,10 +67,10 @@ def sbom(
 @contextmanager
 def _opened(
     target: str, platform: str | None, listener: Listener
-) -> Iterator[tuple[Image | None, RootFilesystem]]:
+) -> Iterator[tuple[Image, RootFilesystem]]:
     folder = Path(target)
     if folder.is_dir() and not (folder / "index.json").exists():
-        yield None, RootFilesystem(folder)
+        yield _folder(folder), RootFilesystem(folder)
         return
     with (
         bootstrap.engine(Settings()) as engine,
@@ -80,6 +82,22 @@ def _opened(
                 hint="save the image, unpack it and name the folder",
             )
         yield opened.image, RootFilesystem(opened.root_path)
+
+
+def _folder(path: Path) -> Image:
+    """Name a plain folder as an image without a digest."""
+    machine = "amd64" if host.machine() == "x86_64" else host.machine()
+    return Image(
+        reference=str(path),
+        name=path.resolve().name or "rootfs",
+        image_id="",
+        manifest_digest=None,
+        index_digest=None,
+        repo_digests=(),
+        platform=Platform("linux", machine),
+        config=ImageConfig(),
+        size_bytes=0,
+    )
 
 
 def _table(found: Inventory) -> None:
