@@ -159,7 +159,9 @@ def _confined(script: int, hosts: int) -> tuple[str, ...]:
     return (
         _bubblewrap(),
         *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--new-session"),
-        *("--die-with-parent", *files, "--proc", "/proc", "--dev", "/dev"),
+        # Parents that bubblewrap makes by itself would be root's alone.
+        *("--die-with-parent", "--dir", "/etc", "--dir", "/etc/ssl", *files),
+        *("--proc", "/proc", "--dev", "/dev"),
         *("--perms", "1777", "--tmpfs", "/tmp", "--chdir", "/tmp"),  # noqa: S108  its own
         *("--perms", "0755", "--ro-bind-data", str(script), SCRIPT_PATH),
         *("--perms", "0644", "--ro-bind-data", str(hosts), "/etc/hosts"),

@@ -33,6 +33,19 @@ EXIT_CODE_SECONDS_MAX: Final = 5.0
 CHECK_SECONDS: Final = 0.05
 
 
+def unstartable(error: EngineFailed) -> EngineFailed | ImageUnsuitable:
+    """Return what the engine's failure to start a container really is.
+
+    Both engines pass on the words of the OCI runtime when the program is the trouble.
+    """
+    if "exec" not in error.message:
+        return error
+    return ImageUnsuitable(
+        f"the image's command cannot be run: {error.message}",
+        hint="check --command, and that the image is of this architecture",
+    )
+
+
 class Sandbox:
     """One container, from created to ended; made by `service.open_sandbox`.
 
@@ -72,10 +85,7 @@ class Sandbox:
         try:
             self._engine.start(self._prepared.container_id)
         except EngineFailed as error:
-            raise ImageUnsuitable(
-                f"the image's command cannot be run: {error.message}",
-                hint="check --command, and that the image is of this architecture",
-            ) from error
+            raise unstartable(error) from error
         if self._process_id is None:
             state = self._engine.state(self._prepared.container_id)
             self._process_id = state.process_id

@@ -15,7 +15,7 @@ from vexxy.sandbox.errors import (
     EngineUnavailable,
     ImageUnsuitable,
 )
-from vexxy.sandbox.life import Sandbox
+from vexxy.sandbox.life import Sandbox, unstartable
 from vexxy.sandbox.ports import ContainerEngine
 from vexxy.sandbox.types import (
     ContainerSpec,
@@ -71,7 +71,7 @@ def open_image(
         DigestMismatch: It is not the digest that was asked for.
     """
     path = Path(wanted)
-    is_path = path.exists() or wanted.startswith(("/", "./", "../", "~"))
+    is_path = path.is_file() or wanted.startswith(("/", "./", "../"))
     if is_path:
         asked = acquisition.platform_from(platform) or engine.info().platform
         with acquisition.loaded(engine, path, asked) as (image, loaded):
@@ -170,7 +170,10 @@ def _prepare(
     process_id = None
     root_path = opened.root_path
     if info.starts_in_two_steps and info.host_processes:
-        process_id = engine.initialize(container_id)
+        try:
+            process_id = engine.initialize(container_id)
+        except EngineFailed as error:
+            raise unstartable(error) from error
         _demand_same_machine(process_id, container_id)
         root_path = engine.root_path(container_id)
     return Prepared(

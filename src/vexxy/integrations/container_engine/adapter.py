@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import docker
+import requests
 from docker import errors as docker_errors
 
 from vexxy.images.types import Image, Platform
@@ -266,7 +267,7 @@ class Engine:
         return found
 
     def _libpod(self, method: str, path: str) -> str:
-        act = path.rpartition("/")[2]
+        act = f"{path.rpartition('/')[2]} the container"
         with translated(act):
             answer = self._client.request(
                 method,
@@ -274,7 +275,7 @@ class Engine:
                 timeout=self._client.timeout,
             )
         if answer.status_code > OK_MAX and answer.status_code != NOT_MODIFIED:
-            raise refused(act, answer.text)
+            raise refused(act, _told(answer))
         return str(answer.text)
 
 
@@ -287,3 +288,11 @@ def _shares_kernel(found: Mapping[str, Any]) -> bool:
         and found.get("KernelVersion") == here.release
         and not desktop
     )
+
+
+def _told(answer: requests.Response) -> str:
+    """Return what a libpod endpoint says of its failure."""
+    try:
+        return str(answer.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return str(answer.text)
