@@ -4,6 +4,7 @@ Source: the CycloneDX specification 1.2 to 1.7, `bom-*.schema.json`; the propert
 those that Syft and Trivy add.
 """
 
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Final
 from xml.etree.ElementTree import ParseError
@@ -105,8 +106,11 @@ def read_xml(content: bytes) -> Inventory:
 
     try:
         tree = ElementTree.fromstring(content)
-        bom = Bom.from_xml(tree)  # type: ignore[attr-defined]
-        text = JsonV1Dot6(bom).output_as_string()
+        with warnings.catch_warnings():
+            # It advises the document's author on style; this is its reader.
+            warnings.simplefilter("ignore", UserWarning)
+            bom = Bom.from_xml(tree)  # type: ignore[attr-defined]
+            text = JsonV1Dot6(bom).output_as_string()
     except (ParseError, DefusedXmlException, CycloneDxException) as error:
         raise InvalidSbom(f"the CycloneDX document is damaged: {error}") from error
     except (ValueError, TypeError, AttributeError, KeyError) as error:
