@@ -56,7 +56,7 @@ def statements(
     filter` ignores the product and obeys the first statement of a vulnerability.
     """
     components = product_components(target, tags=issuance.tag_products)
-    groups = _grouped(claims)
+    groups = _without_doubted(_grouped(claims))
     shared = _contested_ids(groups)
     made = [
         _statement(subject, group, components=components, contested=shared)
@@ -106,6 +106,30 @@ def _grouped(claims: Iterable[Claim]) -> dict[_Subject, list[Claim]]:
     }
 
 
+def _without_doubted(groups: dict[_Subject, list[Claim]]) -> dict[_Subject, list[Claim]]:
+    """Return the groups but those that clear what another one leaves open.
+
+    `GHSA-1` cleared and `CVE-2, also known as GHSA-1` open: the alias links the two
+    only on one side, and a reader of either id must find it open.
+    """
+    open_ids = {
+        (identifier, subject.forms)
+        for subject, group in groups.items()
+        if _status(group) not in SUPPRESSING
+        for identifier in (subject.name, *subject.ids)
+    }
+    return {
+        subject: group
+        for subject, group in groups.items()
+        if _status(group) not in SUPPRESSING
+        or (subject.name, subject.forms) not in open_ids
+    }
+
+
+def _status(claims: Iterable[Claim]) -> Status:
+    return min((claim.status for claim in claims), key=_WORST.index)
+
+
 def _name(claim: Claim) -> str:
     """Return the CVE that a claim is about if it is about exactly one, else its id."""
     ids = {claim.vulnerability, *claim.aliases}
@@ -139,7 +163,7 @@ def _statement(
     components: tuple[Component, ...],
     contested: frozenset[tuple[str, tuple[str, ...]]],
 ) -> Statement:
-    status = min((claim.status for claim in claims), key=_WORST.index)
+    status = _status(claims)
     deciding = [claim for claim in claims if claim.status is status]
     leaves = tuple(Component(id=form) for form in subject.forms)
     aliases = tuple(i for i in subject.ids if (i, subject.forms) not in contested)
