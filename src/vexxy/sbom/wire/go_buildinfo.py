@@ -117,8 +117,8 @@ def _modules(framed: bytes) -> Iterator[tuple[str, str]]:
             continue
         module = fields[1], fields[2]
         if fields[0] == "=>":
-            # A replacement by a folder has no version: the original's is the best name.
-            pending = module if module[1] else pending
+            # A folder has no name that anyone publishes about: the original's is better.
+            pending = pending if module[0].startswith((".", "/")) else module
             continue
         if pending:
             yield pending
