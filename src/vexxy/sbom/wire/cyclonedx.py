@@ -119,9 +119,12 @@ def read_xml(content: bytes) -> Inventory:
 
 
 def _all_components(components: Sequence[_Component]) -> Iterator[_Component]:
-    for component in components:
+    """Yield every component, nested ones after the one that holds them."""
+    pending = list(reversed(components))
+    while pending:
+        component = pending.pop()
         yield component
-        yield from _all_components(component.components or ())
+        pending.extend(reversed(component.components or ()))
 
 
 def _distribution(components: Sequence[_Component]) -> Distribution | None:

@@ -13,7 +13,7 @@ from cyclonedx.model import Property
 from cyclonedx.model.bom import Bom, BomMetaData
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.model.component_evidence import ComponentEvidence, Occurrence
-from cyclonedx.model.tool import Tool
+from cyclonedx.model.tool import ToolRepository
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
@@ -42,6 +42,7 @@ def write_json(
         purl=_image_purl(image),
         properties=[Property(name=PROPERTY_IMAGE_ID, value=image.image_id)],
     )
+    writer = Component(name="vexxy", version=tool_version, type=ComponentType.APPLICATION)
     components = [*_system(inventory), *_components(inventory)]
     bom = Bom(
         serial_number=uuid5(NAMESPACE_URL, f"{image.digest} {clock.rfc3339(created_at)}"),
@@ -49,7 +50,7 @@ def write_json(
         metadata=BomMetaData(
             component=root,
             timestamp=created_at,
-            tools=[Tool(name="vexxy", version=tool_version)],
+            tools=ToolRepository(components=[writer]),
         ),
     )
     bom.register_dependency(root, components)
