@@ -1,0 +1,243 @@
+"""What the built-in driver asks for, and what it makes of answers."""
+
+import http.server
+import json
+import random
+import socketserver
+import threading
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vexxy.integrations.http_driver import mutations, pokes, targets
+from vexxy.integrations.http_driver.generator import HttpTraffic
+from vexxy.integrations.http_driver.program import Driver
+from vexxy.integrations.http_driver.targets import Target
+from vexxy.sandbox.errors import DriverFailed
+from vexxy.sandbox.types import Port, TrafficPlan
+
+PAGE = """
+<a href="next.html">n</a> <a href="/abs?x=1#part">a</a> <a href="https://example.com/">out</a>
+<a href="mailto:x@example.com">m</a> <a href="http://[bad">b</a>
+<script src="/app.js"></script>
+<form action="/search"><input name="q"><input type="submit"></form>
+<form method="post"><input name="user" value="me"><textarea name="text"></textarea></form>
+"""
+DOCUMENT = {
+    "openapi": "3.1.0",
+    "servers": [{"url": "http://localhost:8000/v1"}],
+    "paths": {
+        "/pets/{id}": {
+            "delete": {},
+            "get": {
+                "parameters": [
+                    {"name": "deep", "in": "query", "schema": {"type": "boolean"}}
+                ]
+            },
+            "parameters": [{"name": "id", "in": "path"}],
+        },
+        "/pets": {
+            "post": {
+                "requestBody": {
+                    "content": {
+                        "application/json": {"schema": {"$ref": "#/components/schemas/Pet"}}
+                    }
+                }
+            }
+        },
+    },
+    "components": {
+        "schemas": {
+            "Pet": {
+                "type": "object",
+                "properties": {
+                    "name": {"type": "string", "example": "Rex"},
+                    "tags": {"type": "array", "items": {"enum": ["a", "b"]}},
+                    "parent": {"$ref": "#/components/schemas/Pet"},
+                },
+            }
+        }
+    },
+}
+
+
+def test_a_page_leads_to_its_links_and_forms_and_nowhere_else() -> None:
+    found = targets.found_in("/dir/page.html", "text/html; charset=utf-8", PAGE)
+    assert found == [
+        Target("GET", "/dir/next.html"),
+        Target("GET", "/abs?x=1"),
+        Target("GET", "/app.js"),
+        Target("GET", "/search?q=1"),
+        Target("POST", "/dir/page.html", "user=me&text=1", targets.FORM),
+    ]
+
+
+def test_an_openapi_document_leads_to_each_of_its_operations_deletes_last() -> None:
+    found = targets.found_in("/openapi.json", "application/json", json.dumps(DOCUMENT))
+    assert [target.name for target in found] == [
+        "GET /v1/pets/1?deep=true",
+        "POST /v1/pets",
+        "DELETE /v1/pets/1",
+    ]
+    body = json.loads(found[1].body)
+    assert body["name"] == "Rex"
+    assert body["tags"] == ["a"]
+    assert found[1].content_type == targets.JSON
+
+
+def test_a_swagger_2_document_is_read_too() -> None:
+    document = {
+        "swagger": "2.0",
+        "basePath": "/api",
+        "paths": {
+            "/x": {"put": {"parameters": [{"in": "body", "schema": {"type": "object"}}]}}
+        },
+    }
+    (target,) = targets.operations(document)
+    assert (target.name, target.body) == ("PUT /api/x", "{}")
+
+
+def test_paths_in_json_and_scripts_are_tried() -> None:
+    assert targets.found_in("/", "application/json", '{"self": "/items/7"}') == [
+        Target("GET", "/items/7")
+    ]
+    assert targets.found_in("/", "text/javascript", "fetch('/api/me')") == [
+        Target("GET", "/api/me")
+    ]
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["https://example.com/", "//169.254.169.254/latest", "ftp://localhost/", "http://["],
+)
+def test_a_link_that_leads_away_is_not_followed(link: str) -> None:
+    assert targets.local("/", link) is None
+
+
+@given(st.text(), st.sampled_from(["text/html", "application/json", "text/javascript"]))
+def test_no_answer_can_break_the_driver(text: str, kind: str) -> None:
+    assert len(targets.found_in("/", kind, text)) <= targets.LINKS_PER_PAGE_MAX
+
+
+def test_json_that_is_nested_too_deep_is_passed_over() -> None:
+    assert targets.found_in("/", "application/json", "[" * 100_000) == []
+
+
+def test_mutations_are_the_same_in_every_run() -> None:
+    target = Target("POST", "/x?a=1&b=2", '{"a": 1}', targets.JSON)
+    first, again = (
+        list(mutations.mutated(target, random.Random(0)))  # noqa: S311  repeatable
+        for _ in range(2)
+    )
+    assert first == again
+    assert len(first) == 3
+    assert all(bent != target or headers for bent, headers in first)
+
+
+class Site(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        status, kind, body = {
+            "/": (200, "text/html", b"<a href='/a'>a</a>"),
+            "/a": (302, "text/plain", b""),
+            "/b": (200, "text/plain", b"end"),
+        }.get(self.path.partition("?")[0], (404, "text/plain", b"no"))
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        if status == 302:
+            self.send_header("Location", "/b")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the library's
+        """Say nothing."""
+
+
+@pytest.fixture
+def site() -> Iterator[Port]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield Port(server.server_address[1], "http")
+        server.shutdown()
+        thread.join()
+
+
+def reports(captured: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in captured.splitlines()]
+
+
+def test_a_site_is_crawled_through_links_and_redirects(
+    site: Port, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    plan = TrafficPlan(
+        ports=(site,), duration_seconds=30, seed_paths=("/seed",), requests_max=30
+    )
+    Driver(plan).run()
+    last = reports(capfdbinary.readouterr().out.decode())[-1]
+    assert {"GET /", "GET /a", "GET /b", "GET /seed"} <= set(last["paths"])
+    assert last["statuses"]["302"] >= 1
+    assert last["answered"] <= last["sent"] <= 31
+
+
+def test_fuzzing_bends_requests_after_the_first_pass(
+    site: Port, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    plan = TrafficPlan(ports=(site,), duration_seconds=30, fuzz=True, requests_max=60)
+    Driver(plan).run()
+    last = reports(capfdbinary.readouterr().out.decode())[-1]
+    assert last["mutated"] > 10
+    assert last["passes"] >= 1
+
+
+def test_what_does_not_answer_is_not_counted(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    with socketserver.TCPServer(("127.0.0.1", 0), Site) as unused:
+        port = Port(unused.server_address[1], "http")
+    Driver(TrafficPlan(ports=(port,), duration_seconds=30, requests_max=5)).run()
+    last = reports(capfdbinary.readouterr().out.decode())[-1]
+    assert (last["sent"], last["answered"]) == (5, 0)
+    assert last["errors"]
+
+
+class Redis(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        for line in self.rfile:
+            self.wfile.write(b"+PONG\r\n" if line.startswith(b"PING") else b"$-1\r\n")
+
+
+def test_other_protocols_are_spoken_to_in_their_words() -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Redis) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        said = dict(pokes.poke(server.server_address[1], "redis"))
+        server.shutdown()
+        thread.join()
+    assert said["redis PING"]
+    assert said["redis EVAL"]
+
+
+def test_the_program_runs_by_itself_and_reports(site: Port) -> None:
+    plan = TrafficPlan(ports=(site,), duration_seconds=60)
+    with HttpTraffic().start(plan, enter=()) as traffic:
+        while "GET /b" not in traffic.report().paths:
+            pass
+        report = traffic.stop()
+    assert report.answered == sum(report.statuses.values())
+
+
+def test_a_program_that_cannot_start_is_told() -> None:
+    plan = TrafficPlan(ports=(Port(1),), duration_seconds=1)
+    running = HttpTraffic().start(plan, enter=("false",))
+    running._process.wait()
+    with pytest.raises(DriverFailed):
+        running.stop()
+    with pytest.raises(DriverFailed):
+        HttpTraffic().start(plan, enter=("/no/such/program",))

@@ -1,0 +1,34 @@
+"""A program that owns a running sandbox; the tests of crashes end it in every way."""
+
+import os
+import sys
+
+from vexxy.integrations.container_engine.connection import open_engine
+from vexxy.sandbox import service
+from vexxy.sandbox.types import SandboxRequest
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    engine = open_engine(os.environ.get("VEXXY_TEST_ENGINE"))
+    try:
+        with service.open_image(engine, sys.argv[1]) as opened:
+            request = SandboxRequest(
+                image=opened.image, command=("/bin/sh", "-c", "sleep 1000")
+            )
+            with service.open_sandbox(engine, opened, request) as sandbox:
+                sandbox.start()
+                say(f"{sandbox.prepared.container_id} {sandbox.process_id}")
+                sys.stdin.read()
+    except KeyboardInterrupt:
+        say("interrupted")
+    finally:
+        engine.close()
+
+
+if __name__ == "__main__":
+    main()
