@@ -1,12 +1,26 @@
 """Judging every finding of an image, from what ran and what could still be loaded."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from vexxy.advisories.types import Match
+from vexxy.reachability.loadable.closure import Closure
+from vexxy.reachability.loadable.tree import Surroundings, Tree
+from vexxy.reachability.ownership import Owned, Ownership
 from vexxy.reachability.ports import Root
+from vexxy.reachability.proof import Proofs
+from vexxy.reachability.rules import chains, packages
+from vexxy.reachability.rules import explain as explaining
+from vexxy.reachability.rules.decide import decide_all
+from vexxy.reachability.rules.facts import Facts
+from vexxy.reachability.rules.observation import Observation, weigh
 from vexxy.reachability.types import Loadable, Settings, Verdict
 from vexxy.sbom.types import Inventory
-from vexxy.tracer.types import ExecutionProfile
+from vexxy.tracer.types import Access, ExecutionProfile
+
+CHAINS_MAX: Final = 3
+DEFAULTS: Final = Settings()
 
 
 def overlay(
@@ -14,10 +28,14 @@ def overlay(
     profile: ExecutionProfile,
     inventory: Inventory,
     *,
-    settings: Settings | None = None,
+    settings: Settings = DEFAULTS,
 ) -> Loadable:
-    """Return what could still be loaded after what the profile saw."""
-    raise NotImplementedError
+    """Return what could still be loaded after what the profile saw.
+
+    The inventory is not needed for it today: files are followed, not packages.
+    """
+    del inventory
+    return Closure(_tree(root, settings), profile).compute(settings.arguments)
 
 
 def judge(
@@ -27,7 +45,7 @@ def judge(
     profile: ExecutionProfile,
     root: Root,
     driven: bool,
-    settings: Settings | None = None,
+    settings: Settings = DEFAULTS,
     loadable: Loadable | None = None,
 ) -> tuple[Verdict, ...]:
     """Return one verdict per match, in the order of the matches.
@@ -35,9 +53,66 @@ def judge(
     `driven` is True when the image answered traffic or its test script succeeded.
     `loadable` is what `overlay` returned; it is computed here when None.
     """
-    raise NotImplementedError
+    if loadable is None:
+        loadable = overlay(root, profile, inventory, settings=settings)
+    observation = weigh(
+        profile, driven=driven, settings=settings, inconsistencies=loadable.gaps
+    )
+    tree = _tree(root, settings)
+    gatherer = _Gatherer(
+        ownership=Ownership(tree, profile, inventory),
+        proofs=Proofs(tree, profile, loadable),
+        loadable=loadable,
+        observation=observation,
+    )
+    return decide_all(gatherer.cases(matches), settings)
 
 
 def explain(verdict: Verdict) -> tuple[str, ...]:
     """Return the whole chain of one verdict as lines for a terminal."""
-    raise NotImplementedError
+    return tuple(explaining.explain(verdict))
+
+
+@dataclass(frozen=True, slots=True)
+class _Gatherer:
+    """Everything that facts are gathered from, for one image and one run."""
+
+    ownership: Ownership
+    proofs: Proofs
+    loadable: Loadable
+    observation: Observation
+
+    def cases(self, matches: Sequence[Match]) -> Iterator[tuple[Match, Facts]]:
+        known: dict[int, Owned] = {}
+        for match in matches:
+            key = id(match.package)
+            if key not in known:
+                known[key] = self.ownership.look_up(match.package)
+            yield match, self._facts(match, known[key])
+
+    def _facts(self, match: Match, owned: Owned) -> Facts:
+        found, count = chains.chains(self.loadable, owned.files, limit=CHAINS_MAX)
+        return Facts(
+            observation=self.observation,
+            presence=owned.presence,
+            presence_detail=owned.detail,
+            kernel=packages.is_kernel(match.package),
+            data_only=owned.data_only,
+            accesses=owned.accesses,
+            chains=found,
+            chain_count=count,
+            unfollowed=chains.covering(self.loadable, match.package, owned.files),
+            served=tuple(
+                one.path
+                for one in owned.accesses
+                if one.access is Access.DATA and packages.is_served(one.path)
+            ),
+            symbols=self.proofs.look_up(match, owned),
+            file_count=len(owned.files),
+            embedded_in=match.package.embedded_in,
+        )
+
+
+def _tree(root: Root, settings: Settings) -> Tree:
+    surroundings = Surroundings(settings.environment, settings.working_directory)
+    return Tree(root, surroundings)

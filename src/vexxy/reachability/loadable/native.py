@@ -16,6 +16,7 @@ from vexxy.reachability.wire import elf, tokens
 from vexxy.reachability.wire.elf import Elf
 
 SOURCE: Final = "elf"
+LOADER: Final = "is loaded by"
 
 # The C library names what it loads only on request; which of its callers ask is known
 # from their imports. Its other strings would make a shell loadable in every image.
@@ -97,7 +98,7 @@ class Native:
         if parsed.interpreter:
             loader = self._tree.find_file(parsed.interpreter)
             if loader is not None:
-                yield Lead(loader, "is loaded by", SOURCE)
+                yield Lead(loader, LOADER, SOURCE)
         for name in parsed.needed:
             for target in self.linker.find(name, elf=parsed, path=path):
                 yield Lead(target, "needs the library", SOURCE)

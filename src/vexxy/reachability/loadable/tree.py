@@ -55,6 +55,32 @@ class Tree:
         canonical = self.resolve(path)
         return canonical if canonical in self.entries else None
 
+    def locate(self, path: str) -> str | None:
+        """Return the canonical path of the regular file that is named, or linked, so.
+
+        Only the directories' links are followed first: a package owns the file at its
+        own path. Where that is a link by now, the file behind it is meant.
+        """
+        parent, _, name = path.rpartition("/")
+        directory = self.resolve(parent or "/")
+        if directory is not None:
+            own = f"{directory.rstrip('/')}/{name}"
+            if own in self.entries:
+                return own
+        return self.find_file(path)
+
+    def aliases(self, path: str) -> Sequence[str]:
+        """Return every name of the file at a canonical path, hard links included."""
+        entry = self.entries.get(path)
+        if entry is None:
+            return (path,)
+        return self._by_identity.get(entry.identity, (path,))
+
+    @property
+    def unreadable(self) -> Sequence[str]:
+        """Paths that could not be looked into."""
+        return self._root.unreadable
+
     def read(self, path: str, *, limit: int = READ_LIMIT_BYTES) -> bytes | None:
         """Return a file's content; None when it is missing, unreadable or too large."""
         try:
@@ -86,6 +112,10 @@ class Tree:
         """Return whether a canonical path is a directory with files somewhere below."""
         trimmed = path.rstrip("/")
         return trimmed in self._by_directory or trimmed in self._children
+
+    def children(self, directory: str) -> Sequence[str]:
+        """Return the directories directly inside a canonical one that hold files."""
+        return self._children.get(directory.rstrip("/"), ())
 
     def files_named(self, name: str) -> Sequence[str]:
         """Return every regular file of this name, anywhere."""
@@ -129,6 +159,14 @@ class Tree:
         with suppress(OSError):
             return sorted(one.name for one in self._root.host_path(directory).iterdir())
         return ()
+
+    @cached_property
+    def _by_identity(self) -> Mapping[tuple[int, int], Sequence[str]]:
+        """Files with more than one name."""
+        found: dict[tuple[int, int], list[str]] = defaultdict(list)
+        for entry in self.entries.values():
+            found[entry.identity].append(entry.path)
+        return {one: paths for one, paths in found.items() if len(paths) > 1}
 
     @cached_property
     def _by_directory(self) -> Mapping[str, Sequence[str]]:

@@ -15,6 +15,7 @@ ORIGIN: Final = re.compile(r"\bfrom\s*(\.[.\s]*(?:\w[\w.\s]*)?|\s\w[\w.\s]*)\Z")
 STARTS: Final = re.compile(r"(?:^|[;:\"'({\[,=]|\\n|>>>)\s*\Z")
 NAMES: Final = re.compile(r"\s*+(?:\((?:[^()#]++|#[^\n]*+)*+\)|[^\n;#]*+)")
 WINDOW_CHARACTERS: Final = 400
+SPACED_DOT: Final = re.compile(r"\s+\.\s*|\.\s+")
 COMMENT: Final = re.compile(r"#[^\n]*")
 NAME: Final = re.compile(r"\w+(?:\.\w+)*")
 
@@ -133,7 +134,8 @@ def _statement(text: str, at: int, end: int) -> Iterator[Import]:
     if origin is None and STARTS.search(before) is None:
         return
     found = NAMES.match(text, end)
-    names = COMMENT.sub("", found[0] if found else "").strip().strip("()").split(",")
+    written = COMMENT.sub("", found[0] if found else "").strip().strip("()")
+    names = SPACED_DOT.sub(".", written).split(",")
     parsed = [name[0] for part in names if (name := NAME.match(part.strip()))]
     if origin is None:
         yield from (Import(0, name) for name in parsed)

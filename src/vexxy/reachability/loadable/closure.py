@@ -1,0 +1,258 @@
+"""From everything that ran to everything that could still be loaded.
+
+Breadth first, so that the first cause found is also the shortest chain. A file that
+cannot be read or parsed makes its language unfollowed rather than clean.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from vexxy.reachability.errors import Unparsable
+from vexxy.reachability.loadable import interpreters, node, python
+from vexxy.reachability.loadable.commands import Commands, is_shell_script
+from vexxy.reachability.loadable.interpreters import FOLLOWED, NODE, PYTHON, Language
+from vexxy.reachability.loadable.modules import Modules, source_of
+from vexxy.reachability.loadable.native import LOADER, Native
+from vexxy.reachability.loadable.tree import Lead, Tree
+from vexxy.reachability.types import Loadable, Reference, Unfollowed
+from vexxy.reachability.wire.elf import MAGIC
+from vexxy.tracer.types import Access, ExecutionProfile
+
+PYTHON_SUFFIXES: Final = (".py", ".pyc", ".pyw")
+NODE_SUFFIXES: Final = (".js", ".cjs", ".mjs")
+ADDON_SUFFIXES: Final = (".so", ".pyd")
+CONFIGURATION_BYTES_MAX: Final = 256 * 1024
+CONFIGURATION_FILES_MAX: Final = 2000
+CONFIGURATION_SUFFIXES: Final = (
+    "", ".conf", ".cfg", ".cnf", ".ini", ".json", ".yaml", ".yml", ".toml", ".xml", ".env",
+    ".properties", ".service", ".load", ".list", ".rc", ".config", ".local", ".d", ".txt",
+)  # fmt: skip
+NOT_CONFIGURATION: Final = (
+    "/proc/", "/sys/", "/dev/", "/usr/share/zoneinfo/", "/usr/share/locale/",
+    "/usr/share/doc/", "/usr/share/i18n/", "/etc/ssl/certs/", "/usr/share/ca-certificates/",
+    "/var/lib/dpkg/", "/lib/apk/db/", "/var/lib/apk/", "/var/lib/rpm/", "/var/log/",
+)  # fmt: skip
+# They describe packages: a name in them is no use of it.
+MANIFESTS: Final = ("package.json", "package-lock.json", "composer.lock", "yarn.lock")
+CODE: Final = frozenset({Access.EXECUTED, Access.MAPPED, Access.CODE})
+
+
+class Closure:
+    """One computation of the overlay; make a new one for each."""
+
+    def __init__(self, tree: Tree, profile: ExecutionProfile) -> None:
+        self._tree: Final = tree
+        self._profile: Final = profile
+        self._loaded: Final = frozenset(
+            alias for path in loaded_files(profile) for alias in tree.aliases(path)
+        )
+        self._executed: Final = executed_files(profile)
+        self._native: Final = Native(tree)
+        self._commands: Final = Commands(tree, self._native.linker.directories)
+        modules = Modules(tree, self._python_files(), self._search_path())
+        self._python: Final = python.Python(tree, modules, self._commands)
+        self._node: Final = node.Node(tree, self._commands)
+        self._references: dict[str, Reference] = {}
+        self._unfollowed: dict[str, Unfollowed] = {}
+        self._gaps: list[str] = []
+        self._queue: deque[str] = deque()
+        self._ran: Final = {
+            language.name: any(
+                interpreters.is_runtime(language, one) for one in self._loaded
+            )
+            for language in FOLLOWED
+        }
+
+    def compute(self, arguments: Iterable[str]) -> Loadable:
+        """Return the overlay; `arguments` are further words of the command line."""
+        for path in sorted(self._loaded):
+            self._queue.append(path)
+            self._note_runtime(path, via="", how="was executed or loaded")
+        self._seed(arguments)
+        while self._queue:
+            self._expand(self._queue.popleft())
+        return Loadable(
+            references=dict(self._references),
+            unfollowed=tuple(self._unfollowed.values()),
+            gaps=tuple(self._gaps),
+        )
+
+    def _seed(self, arguments: Iterable[str]) -> None:
+        """Add what the command lines, variables and configuration name."""
+        lines = [*arguments]
+        for process in self._profile.processes:
+            lines += process.arguments[1:]
+        for line in dict.fromkeys(lines):
+            shell = " " in line or "\n" in line or ";" in line
+            self._take("", self._commands.line(line, shell=shell))
+            self._take_names("", line)
+        for value in self._tree.surroundings.environment.values():
+            self._take("", self._commands.line(value, shell=False))
+            self._take_names("", value)
+        if self._ran[PYTHON.name]:
+            for path, text in self._python.initial():
+                self._take(path, self._python.source(path, text))
+        for path, daemon in self._commands.daemons(sorted(self._executed)):
+            self._configuration(path, via=daemon)
+        for path in self._read_configurations():
+            self._configuration(path, via=path)
+
+    def _configuration(self, path: str, *, via: str) -> None:
+        text = self._tree.read_text(path)
+        if text is None or len(text) > CONFIGURATION_BYTES_MAX:
+            return
+        if via != path and self._tree.executable(path):
+            self._add(via, Lead(path, "starts the script", "configuration"))
+        self._take(path, self._commands.configuration(path, text))
+        self._take_names(path, text)
+
+    def _take_names(self, via: str, text: str) -> None:
+        """Add modules and packages that a text names, of runtimes that ran."""
+        if self._ran[PYTHON.name]:
+            self._take(via, self._python.words(text))
+        if self._ran[NODE.name]:
+            self._take(via, self._node.words(text))
+
+    def _expand(self, path: str) -> None:
+        """Follow one file."""
+        content = self._tree.read(path)
+        if content is None:
+            if path in self._tree.entries:
+                self._unreadable(path, "could not be read")
+            return
+        try:
+            for leads in self._readers(path, content):
+                self._take(path, leads)
+        except Unparsable as error:
+            self._unreadable(path, error.message)
+
+    def _readers(self, path: str, content: bytes) -> Iterator[Iterator[Lead]]:
+        if content[:4] == MAGIC:
+            yield self._native.leads(path, content)
+            if path.endswith(ADDON_SUFFIXES) and self._is_extension(path):
+                yield self._python.extension(path, content)
+            return
+        yield self._commands.interpreter(content)
+        text = content.decode("utf-8", "replace")
+        if is_shell_script(path, content):
+            yield self._commands.script(path, text)
+            if self._ran[PYTHON.name]:
+                yield self._python.words(text)
+            return
+        reader = self._language_reader(path, content)
+        if reader is not None:
+            yield reader(path, text)
+        elif path.endswith(".pyc"):
+            if source_of(path) == path or source_of(path) not in self._tree.entries:
+                yield self._python.compiled(path, content)
+        elif content[:2] == b"#!":
+            yield self._commands.script(path, text)
+
+    def _language_reader(
+        self, path: str, content: bytes
+    ) -> Callable[[str, str], Iterator[Lead]] | None:
+        if path.endswith((".py", ".pyw")) or python.SHEBANG.match(content):
+            return self._python.source
+        if path.endswith(NODE_SUFFIXES) or node.SHEBANG.match(content):
+            return self._node.source
+        return None
+
+    def _take(self, via: str, leads: Iterable[Lead]) -> None:
+        for lead in leads:
+            self._add(via, lead)
+
+    def _add(self, via: str, lead: Lead) -> None:
+        path = lead.target
+        if path in self._loaded or path in self._references or path == via:
+            return
+        if lead.how == LOADER and via in self._executed:
+            self._gaps.append(
+                f"{via} was executed, but its loader {path} was never seen: something ran "
+                "unseen"
+            )
+        self._references[path] = Reference(path, via, lead.how, lead.source)
+        self._queue.append(path)
+        self._note_runtime(path, via=via, how=lead.how)
+
+    def _note_runtime(self, path: str, *, via: str, how: str) -> None:
+        """Record what an interpreter makes loadable that nobody here follows."""
+        for language in interpreters.languages_of(path):
+            self._give_up(language, _started(path, via, how), path)
+        for language in FOLLOWED:
+            if interpreters.is_runtime(language, path) and not self._ran[language.name]:
+                self._give_up(language, _started(path, via, how), path)
+
+    def _unreadable(self, path: str, problem: str) -> None:
+        reason = f"{path} {problem}, so what it loads is unknown"
+        for language, suffixes in ((PYTHON, PYTHON_SUFFIXES), (NODE, NODE_SUFFIXES)):
+            if path.endswith(suffixes):
+                self._give_up(language, reason, path)
+                return
+        directories = tuple(self._native.linker.directories)
+        self._unfollowed.setdefault(
+            "native code",
+            Unfollowed(
+                "native code", reason, suffixes=(".so",), directories=directories, via=path
+            ),
+        )
+
+    def _give_up(self, language: Language, reason: str, via: str) -> None:
+        if language.name not in self._unfollowed:
+            self._unfollowed[language.name] = interpreters.give_up(
+                language, reason, via=via, directories=self._tree.directories
+            )
+
+    def _is_extension(self, path: str) -> bool:
+        return any(path.startswith(f"{one}/") for one in self._python.modules.directories)
+
+    def _python_files(self) -> list[str]:
+        return [one for one in self._loaded if one.endswith(PYTHON_SUFFIXES)]
+
+    def _search_path(self) -> Iterator[str]:
+        surroundings = self._tree.surroundings
+        yield surroundings.working_directory
+        yield from (
+            one for one in surroundings.environment.get("PYTHONPATH", "").split(":") if one
+        )
+        for process in self._profile.processes:
+            if process.script:
+                yield process.script.rpartition("/")[0] or "/"
+
+    def _read_configurations(self) -> list[str]:
+        found = [
+            access.path
+            for access in self._profile.files_accessed
+            if access.access not in CODE and is_configuration(access.path)
+        ]
+        return list(dict.fromkeys(found))[:CONFIGURATION_FILES_MAX]
+
+
+def loaded_files(profile: ExecutionProfile) -> frozenset[str]:
+    """Return the files that ran or were read to run, cached compiled files as sources."""
+    found = {one.path for one in profile.files_accessed if one.access in CODE}
+    found |= {*profile.executed_binaries, *profile.loaded_libraries}
+    found |= {one.script for one in profile.processes if one.script}
+    found |= {one.path for one in profile.functions if one.path}
+    return frozenset(found | {source_of(path) for path in found})
+
+
+def executed_files(profile: ExecutionProfile) -> frozenset[str]:
+    """Return the programs and scripts that were executed."""
+    found = {one.path for one in profile.files_accessed if one.access is Access.EXECUTED}
+    found |= {one.executable for one in profile.processes}
+    found |= {one.script for one in profile.processes if one.script}
+    return frozenset(found | set(profile.executed_binaries))
+
+
+def is_configuration(path: str) -> bool:
+    """Return whether a file that was read may be configuration, by its name."""
+    name = path.rpartition("/")[2]
+    if path.startswith(NOT_CONFIGURATION) or name in MANIFESTS or "-info/" in path:
+        return False
+    suffix = name[name.rfind(".") :] if "." in name[1:] else ""
+    return suffix in CONFIGURATION_SUFFIXES
+
+
+def _started(path: str, via: str, how: str) -> str:
+    return f"{via} {how} {path}" if via else f"{path} {how}"

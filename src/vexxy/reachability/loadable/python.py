@@ -1,0 +1,209 @@
+"""What Python code can still import, run or load."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Final
+
+from vexxy.reachability.loadable.commands import Commands
+from vexxy.reachability.loadable.linker import Linker
+from vexxy.reachability.loadable.modules import SITE, STANDARD, Modules
+from vexxy.reachability.loadable.tree import Lead, Tree
+from vexxy.reachability.wire import pysource, tokens
+
+SOURCE: Final = "import_graph"
+ENTRY_POINTS_FILE: Final = "entry_points.txt"
+SHEBANG: Final = re.compile(rb"#![^\n]*\b(python|pypy)[\d.]*")
+# They look entry points up for their callers, who name the group themselves.
+LOOKUP_LIBRARIES: Final = ("pkg_resources", "importlib_metadata", "stevedore", "setuptools")
+WORD: Final = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
+RUST_MARK: Final = b"pyo3"
+BARE_LENGTH_MIN: Final = 4
+
+
+class Python:
+    """Follows the Python code of one image."""
+
+    def __init__(self, tree: Tree, modules: Modules, commands: Commands) -> None:
+        self._tree: Final = tree
+        self.modules: Final = modules
+        self._commands: Final = commands
+        self._linker: Final = Linker(tree)
+        self._dynamic: set[str] = set()
+        self._waiting: dict[str, list[tuple[str, frozenset[str]]]] = defaultdict(list)
+
+    def source(self, path: str, text: str) -> Iterator[Lead]:
+        """Yield what the source at `path` can load."""
+        return self._follow(path, text, pysource.read(text))
+
+    def compiled(self, path: str, content: bytes) -> Iterator[Lead]:
+        """Yield what a compiled file without a source can load."""
+        return self._follow(path, "", pysource.read_compiled(content))
+
+    def extension(self, path: str, content: bytes) -> Iterator[Lead]:
+        """Yield the modules that an extension module names."""
+        strings = set(content.split(b"\0"))
+        found = {
+            name
+            for name in self.modules.third_party
+            if name.encode("utf-8", "surrogateescape") in strings
+        }
+        if RUST_MARK in content:
+            found |= {
+                name
+                for name in self.modules.third_party
+                if len(name) >= BARE_LENGTH_MIN
+                and name.encode("utf-8", "surrogateescape") in content
+            }
+        dotted = re.findall(rb"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+", content)
+        names = {one.decode("ascii", "replace") for one in set(dotted)}
+        found |= {one for one in names if one.partition(".")[0] in self.modules.third_party}
+        for name in found:
+            yield from self._leads(self.modules.find(name), f"holds the name {name}, hence")
+        del path
+
+    def words(self, text: str) -> Iterator[Lead]:
+        """Yield modules that an argument, a variable or a configuration names."""
+        for word in set(WORD.findall(text)):
+            if word.partition(".")[0] in self.modules.third_party:
+                found = self.modules.find(word)
+                yield from self._leads(found, f"names the module {word},")
+
+    def initial(self) -> Iterator[tuple[str, str]]:
+        """Yield (file, text) of `.pth` files, whose import lines run at every start."""
+        for directory in self.modules.directories:
+            for path in self._tree.files_in(directory):
+                if path.endswith(".pth"):
+                    yield path, self._tree.read_text(path) or ""
+
+    def _follow(self, path: str, text: str, source: pysource.Source) -> Iterator[Lead]:
+        yield from self._imports(path, source.imports)
+        standard = self.is_standard(path)
+        application = self.is_application(path)
+        if not standard:
+            yield from self._strings(path, source, application=application)
+        if source.entry_points or not standard:
+            yield from self._entry_points(path, source)
+        literals = list(tokens.literals(text))
+        yield from self._commands.strings(literals, runs=source.runs)
+        if source.loads_libraries:
+            yield from self._libraries(literals)
+        if application:
+            for literal in literals:
+                yield from self.words(literal)
+
+    def _imports(self, path: str, imports: Iterable[pysource.Import]) -> Iterator[Lead]:
+        for one in imports:
+            if one.level:
+                found = [*self.modules.find_relative(path, one.level, one.module)]
+                for name in one.names:
+                    whole = f"{one.module}.{name}" if one.module else name
+                    found += self.modules.find_relative(path, one.level, whole)
+            else:
+                found = [*self.modules.find(one.module)]
+                for name in one.names:
+                    found += self.modules.find(f"{one.module}.{name}")
+            yield from self._leads(found, "imports")
+
+    def _strings(
+        self, path: str, source: pysource.Source, *, application: bool
+    ) -> Iterator[Lead]:
+        """Names of modules in constants, and whatever lies beside a dynamic import.
+
+        A bare word counts once any reached file of the same package imports by a value.
+        """
+        dotted = {name for name in source.strings if "." in name.lstrip(".")}
+        yield from self._named(dotted)
+        bare = source.strings - dotted
+        package = self._package(path)
+        if application or package in self._dynamic:
+            yield from self._named(bare)
+        else:
+            self._waiting[package].append((path, frozenset(bare)))
+        if not source.dynamic:
+            return
+        directory = self.modules.package_directory(path)
+        if directory is not None:
+            how = "imports modules by a name known only at run time, perhaps"
+            yield from self._leads(self.modules.under(directory), how)
+        if package not in self._dynamic:
+            self._dynamic.add(package)
+            for _, names in self._waiting.pop(package, []):
+                yield from self._named(names)
+            yield from self._named(bare)
+
+    def _named(self, names: Iterable[str]) -> Iterator[Lead]:
+        for name in names:
+            if name.partition(".")[0] in self.modules.third_party:
+                yield from self._leads(
+                    self.modules.find(name), f"holds the name {name}, hence"
+                )
+
+    def _entry_points(self, path: str, source: pysource.Source) -> Iterator[Lead]:
+        groups = {name for name in source.strings if name in self._groups}
+        for group in groups:
+            how = f"looks up the entry points {group}, among them"
+            for module in self._groups[group]:
+                yield from self._leads(self.modules.find(module), how)
+        library = any(f"/{name}/" in path for name in LOOKUP_LIBRARIES)
+        if (
+            source.entry_points
+            and not groups
+            and not library
+            and not self.is_standard(path)
+        ):
+            for modules in self._groups.values():
+                for module in modules:
+                    how = "looks up entry points of an unknown group, among them"
+                    yield from self._leads(self.modules.find(module), how)
+
+    def _libraries(self, literals: Iterable[str]) -> Iterator[Lead]:
+        for literal in set(literals):
+            if ".so" in literal:
+                for name in tokens.libraries(literal.encode("utf-8", "surrogateescape")):
+                    yield from self._leads(self._linker.find(name), "may load the library")
+            elif re.fullmatch(r"[\w.+-]{1,40}", literal):
+                for target in self._library_files.get(literal, ()):
+                    yield Lead(target, f"may load the library {literal},", SOURCE)
+
+    def _leads(self, paths: Iterable[str], how: str) -> Iterator[Lead]:
+        return (Lead(path, how, SOURCE) for path in paths)
+
+    def _package(self, path: str) -> str:
+        """Return the top-level package, or the directory, that a file belongs to."""
+        found = re.match(r"(.*/(?:site|dist)-packages/[^/]+)", path)
+        return path.rpartition("/")[0] if found is None else found[1]
+
+    def is_standard(self, path: str) -> bool:
+        """Return whether a file belongs to the standard library."""
+        return STANDARD.match(path) is not None and SITE.match(path) is None
+
+    def is_application(self, path: str) -> bool:
+        """Return whether a file is neither of the standard library nor installed."""
+        return not self.is_standard(path) and SITE.match(path) is None
+
+    @cached_property
+    def _groups(self) -> Mapping[str, list[str]]:
+        """Entry point groups of installed packages, with the modules they name."""
+        groups: dict[str, list[str]] = defaultdict(list)
+        for path in self._tree.files_named(ENTRY_POINTS_FILE):
+            group = ""
+            for line in (self._tree.read_text(path) or "").splitlines():
+                written = line.strip()
+                if written.startswith("["):
+                    group = written.strip("[]").strip()
+                elif "=" in written and not written.startswith("#"):
+                    module = written.partition("=")[2].partition(":")[0]
+                    groups[group].append(module.partition("[")[0].strip())
+        return groups
+
+    @cached_property
+    def _library_files(self) -> Mapping[str, list[str]]:
+        """Shared libraries by the name that `find_library` takes (`magic`)."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for name, paths in self._tree.names.items():
+            match = re.fullmatch(r"lib(.+?)(?:-[\d.]+)?\.so[\d.]*", name)
+            if match is not None:
+                found[match[1]] += paths
+        return found

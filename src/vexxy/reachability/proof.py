@@ -1,0 +1,199 @@
+"""What this image and this run say about each vulnerable symbol.
+
+A symbol is only called absent or not loaded where that can be shown; every doubt makes
+it unknown, and then the verdict rests on the package as a whole.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from vexxy.advisories.types import Match, Symbol
+from vexxy.reachability.errors import Unparsable
+from vexxy.reachability.loadable.modules import source_of
+from vexxy.reachability.loadable.tree import Tree
+from vexxy.reachability.ownership import Owned
+from vexxy.reachability.rules import chains, sentences, symbols
+from vexxy.reachability.rules.facts import SymbolFact, SymbolState
+from vexxy.reachability.rules.observation import CODE_ACCESSES
+from vexxy.reachability.rules.symbols import SCRIPT_SUFFIXES
+from vexxy.reachability.types import Loadable
+from vexxy.reachability.wire import gopclntab
+from vexxy.tracer.types import ExecutionProfile, FileAccess, FunctionCall
+
+
+class Proofs:
+    """Looks vulnerable symbols up in one root and one run."""
+
+    def __init__(self, tree: Tree, profile: ExecutionProfile, loadable: Loadable) -> None:
+        self._tree: Final = tree
+        self._loadable: Final = loadable
+        self._functions: dict[str, frozenset[str] | Unparsable] = {}
+        self._calls: dict[str, list[FunctionCall]] = {}
+        for call in profile.functions:
+            self._calls.setdefault(call.path, []).append(call)
+
+    def look_up(self, match: Match, owned: Owned) -> tuple[SymbolFact, ...]:
+        """Return one fact for each symbol that the advisory names."""
+        return tuple(self._fact(symbol, match, owned) for symbol in match.symbols)
+
+    def _fact(self, symbol: Symbol, match: Match, owned: Owned) -> SymbolFact:
+        package = match.package
+        if package.type == "golang" and package.embedded_in is not None:
+            return self._go(symbol, match, owned)
+        if package.type == "pypi":
+            return self._python(symbol, owned)
+        if package.type == "npm":
+            files = symbols.script_files(symbol, package, owned.files)
+            whole = symbol.module.strip("/") in {"", package.name}
+            if not files:
+                return self._missing(symbol, owned, gone=not whole)
+            return self._in_files(symbol, files, owned)
+        call = self._call(symbol, owned.files)
+        if call is not None:
+            return _called(symbol, call)
+        return SymbolFact(symbol, SymbolState.UNKNOWN, "which file holds it is not known")
+
+    def _python(self, symbol: Symbol, owned: Owned) -> SymbolFact:
+        parts = symbols.python_module(symbol)
+        files = symbols.python_files(parts, owned.files)
+        files = files or list(self._python_attribute(symbol, owned))
+        if files:
+            return self._in_files(symbol, files, owned)
+        return self._missing(symbol, owned, gone=self._python_gone(symbol, owned))
+
+    def _go(self, symbol: Symbol, match: Match, owned: Owned) -> SymbolFact:
+        call = self._call(symbol, owned.files)
+        if call is not None:
+            return _called(symbol, call)
+        binary = next(iter(owned.files), None)
+        if binary is None or not symbols.is_in_module(symbol, match.package):
+            return SymbolFact(
+                symbol, SymbolState.UNKNOWN, "its import path is not of this module"
+            )
+        names = self._function_table(binary)
+        if isinstance(names, Unparsable):
+            return SymbolFact(symbol, SymbolState.UNKNOWN, f"{binary}: {names.message}")
+        if gopclntab.is_linked(names, symbol.module, symbol.name):
+            ran = any(one.access in CODE_ACCESSES for one in owned.accesses)
+            state = SymbolState.LOADED if ran else SymbolState.NOT_LOADED
+            return SymbolFact(symbol, state, f"it is linked into {binary}")
+        detail = f"the function table of {binary} ({len(names)} names) does not have it"
+        return SymbolFact(symbol, SymbolState.ABSENT, detail)
+
+    def _function_table(self, binary: str) -> frozenset[str] | Unparsable:
+        if binary not in self._functions:
+            content = self._tree.read(binary)
+            try:
+                self._functions[binary] = gopclntab.functions(content or b"")
+            except Unparsable as error:
+                self._functions[binary] = error
+        return self._functions[binary]
+
+    def _in_files(self, symbol: Symbol, files: Sequence[str], owned: Owned) -> SymbolFact:
+        """The symbol's module is there: was it called, is it loaded, could it be?"""
+        call = self._call(symbol, files)
+        if call is not None:
+            return _called(symbol, call)
+        loaded = self._loaded(files, owned)
+        if loaded is not None:
+            covered = bool(symbol.name) and all(path in self._calls for path in files)
+            state = SymbolState.NOT_CALLED if covered else SymbolState.LOADED
+            return SymbolFact(symbol, state, sentences.access(loaded))
+        found, _ = chains.chains(self._loadable, files, limit=1)
+        if found:
+            return SymbolFact(symbol, SymbolState.LOADABLE, sentences.chain(found[0]))
+        for one in self._loadable.unfollowed:
+            if any(chains.covers(one, path) for path in files):
+                return SymbolFact(symbol, SymbolState.LOADABLE, one.reason)
+        ran = (one.path for one in owned.accesses if one.access in CODE_ACCESSES)
+        copy = self._definition(symbol, [source_of(path) for path in ran])
+        if copy is not None:
+            detail = f"its own file is not loaded, but {copy} has the same name in it"
+            return SymbolFact(symbol, SymbolState.UNKNOWN, detail)
+        return SymbolFact(symbol, SymbolState.NOT_LOADED, f"{files[0]} was never loaded")
+
+    def _missing(self, symbol: Symbol, owned: Owned, *, gone: bool) -> SymbolFact:
+        """No file of the package is the symbol's module: is the code provably absent?"""
+        call = self._call(symbol, owned.files)
+        if call is not None:
+            return _called(symbol, call)
+        elsewhere = self._definition(symbol, owned.files)
+        if gone and elsewhere is None:
+            detail = f"no file of the package is the module {symbol.module}"
+            return SymbolFact(symbol, SymbolState.ABSENT, detail)
+        detail = "which file holds it is not known"
+        if elsewhere is not None:
+            detail = f"its module is not there, but {elsewhere} has the same name in it"
+        return SymbolFact(symbol, SymbolState.UNKNOWN, detail)
+
+    def _python_attribute(self, symbol: Symbol, owned: Owned) -> tuple[str, ...]:
+        """Return the module that has the last components of the path as attributes."""
+        parts = symbols.python_module(symbol)
+        for end in range(len(parts) - 1, 0, -1):
+            files = symbols.python_files(parts[:end], owned.files)
+            if files:
+                single = [one for one in files if "/__init__." not in one]
+                return tuple(single)
+        return ()
+
+    def _python_gone(self, symbol: Symbol, owned: Owned) -> bool:
+        """Whether a parent package is there and does not mention the missing module."""
+        parts = symbols.python_module(symbol)
+        for end in range(len(parts) - 1, 0, -1):
+            files = symbols.python_files(parts[:end], owned.files)
+            if files:
+                return not any(
+                    self._contains(path, rf"\b{re.escape(parts[end])}\b") for path in files
+                )
+        return False
+
+    def _loaded(self, files: Sequence[str], owned: Owned) -> FileAccess | None:
+        """Return the access that loaded one of the files, None if none did."""
+        for access in owned.accesses:
+            if access.access in CODE_ACCESSES:
+                name = source_of(access.path)
+                names = {access.path, name, *self._tree.aliases(name)}
+                if not names.isdisjoint(files):
+                    return access
+        return None
+
+    def _call(self, symbol: Symbol, files: Iterable[str]) -> FunctionCall | None:
+        for path in files:
+            for call in self._calls.get(path, ()):
+                if symbols.is_call_of(call, symbol):
+                    return call
+        return None
+
+    def _definition(self, symbol: Symbol, paths: Iterable[str]) -> str | None:
+        """Return a source among `paths` that may define the symbol's own name too.
+
+        Code moves between files and is bundled into others: a module that is not loaded
+        says nothing when its function is in a file that is.
+        """
+        name = re.split(r"[.#:]", symbol.name)[0]
+        short = symbols.short_name(symbol)
+        for path in paths:
+            if path.endswith(".py") and name:
+                pattern = (
+                    rf"(?:\b(?:def|class)\s+{re.escape(name)}\b|^{re.escape(name)}\s*=)"
+                )
+            elif path.endswith(SCRIPT_SUFFIXES) and short:
+                pattern = rf"(?<![\w$]){re.escape(short)}(?![\w$])"
+            else:
+                continue
+            if self._contains(path, pattern):
+                return path
+        return None
+
+    def _contains(self, path: str, pattern: str) -> bool:
+        """Whether a file has the pattern; a file that cannot be read may have it."""
+        content = self._tree.read(path)
+        if content is None:
+            return True
+        return re.search(pattern.encode(), content, re.MULTILINE) is not None
+
+
+def _called(symbol: Symbol, call: FunctionCall) -> SymbolFact:
+    detail = f"{call.name} in {call.path} was called"
+    return SymbolFact(symbol, SymbolState.CALLED, detail)

@@ -1,0 +1,95 @@
+"""What kind of thing a package is: a kernel's, data, or code."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from vexxy.sbom.types import Package, Problem
+
+OS_TYPES: Final = frozenset({"deb", "rpm", "apk"})
+# Headers, images and modules. Not perf, bpftool or cpupower: they are programs that run
+# in the container, although they are built from the same source.
+KERNEL: Final = re.compile(
+    r"linux-(libc-dev|image|headers|modules|compiler|source|config|kbuild|lts|virt|edge|rpi)"
+    r"([\d.+-].*|-.*)?"
+    r"|kernel(-(core|headers|devel|modules|source|default|uek|rt|64k|debug|doc)[\w.+-]*)?"
+)
+
+CODE_SUFFIXES: Final = (
+    ".so", ".py", ".pyc", ".js", ".mjs", ".cjs", ".node", ".pm", ".pl", ".rb", ".php",
+    ".jar", ".class", ".lua", ".tcl", ".sh", ".wasm", ".go", ".el", ".ko", ".a", ".o",
+    ".dll", ".exe", ".ts", ".html", ".htm", ".R", ".scm", ".beam",
+)  # fmt: skip
+VERSIONED_LIBRARY: Final = re.compile(r".*\.so(\.[\d.]+)?")
+BROWSER_SUFFIXES: Final = (".js", ".mjs", ".wasm")
+DESCRIPTIVE: Final = re.compile(
+    r".*(/usr/share/(doc|man|locale|info|lintian)/.*|\.dist-info/.*|\.egg-info(/.*)?|"
+    r"/package\.json|/LICENSE[\w.]*|/README[\w.]*|/CHANGELOG[\w.]*|/HISTORY[\w.]*)",
+    re.IGNORECASE,
+)
+# At most this share of scripts beside the data, as the updater of ca-certificates.
+SCRIPT_SHARE_MAX: Final = 0.1
+
+# Data is often read from what the package made of it, which no package owns.
+DERIVED: Final[Mapping[str, tuple[str, ...]]] = {
+    "ca-certificates": (
+        "/etc/ssl/certs/",
+        "/etc/ssl/cert.pem",
+        "/etc/pki/",
+        "/etc/ca-cert",
+    ),
+    "ca-certificates-bundle": ("/etc/ssl/", "/etc/pki/"),
+    "tzdata": ("/etc/localtime", "/etc/timezone"),
+    "locales": ("/usr/lib/locale/",),
+    "glibc-langpack-en": ("/usr/lib/locale/",),
+    "hunspell-en-us": ("/var/cache/dictionaries-common/",),
+    "shared-mime-info": ("/usr/share/mime/",),
+    "fontconfig-config": ("/var/cache/fontconfig/",),
+}
+
+
+def is_kernel(package: Package) -> bool:
+    """Return whether the package is a part of the kernel, which is the host's."""
+    return package.type in OS_TYPES and KERNEL.fullmatch(package.name) is not None
+
+
+def is_code(path: str, *, executable: bool) -> bool:
+    """Return whether a file may be code, by its name and mode."""
+    library = VERSIONED_LIBRARY.fullmatch(path) is not None
+    return executable or library or path.endswith(CODE_SUFFIXES)
+
+
+def is_data_only(paths: Iterable[str], executables: frozenset[str]) -> bool:
+    """Return whether reading is all that can be done with these files.
+
+    A few scripts do not count; a library or browser code does, and so does a package
+    with nothing but descriptions of itself.
+    """
+    real = [path for path in paths if not DESCRIPTIVE.fullmatch(path)]
+    code = [path for path in real if is_code(path, executable=path in executables)]
+    if any(VERSIONED_LIBRARY.fullmatch(path) for path in code):
+        return False
+    return bool(real) and len(code) <= SCRIPT_SHARE_MAX * len(real)
+
+
+def derived(package: Package) -> tuple[str, ...]:
+    """Return the path prefixes of data that the package's own data is copied to."""
+    return DERIVED.get(package.name, ())
+
+
+def problems_of(package: Package, problems: Iterable[Problem]) -> list[Problem]:
+    """Return the problems behind which this package, or part of it, may hide."""
+    places = {*package.locations, *package.files}
+    if package.embedded_in is not None:
+        places.add(package.embedded_in)
+    return [
+        problem
+        for problem in problems
+        if problem.path in places
+        or any(place.startswith(f"{problem.path.rstrip('/')}/") for place in places)
+    ]
+
+
+def is_served(path: str) -> bool:
+    """Return whether a file read as data may be code for a browser."""
+    return path.endswith(BROWSER_SUFFIXES)

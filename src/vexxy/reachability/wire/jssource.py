@@ -1,0 +1,75 @@
+"""What a JavaScript file requires or imports, read as text.
+
+Text and not a syntax tree: the grammar moves every year, minified and transpiled files
+must not count as clean, and no parser is needed in the image's version. Comments are not
+told apart, so it finds more than there is, never less.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+STRING: Final = r"""(?:"(?P<{0}1>[^"\\\n]*)"|'(?P<{0}2>[^'\\\n]*)'|`(?P<{0}3>[^`\\$]*)`)"""
+CALL: Final = re.compile(
+    r"\b(?:require(?:\.resolve)?|import|__non_webpack_require__|createRequire\([^)]*\)"
+    r"|[rR]equire\w*|\w*[rR]equire)\s*(?:/\*.*?\*/\s*)?\(\s*"
+    rf"(?P<constant>{STRING.format('a')}\s*[,)])?"
+)
+FROM: Final = re.compile(r"\bfrom\s*" + STRING.format("b"))
+BARE_IMPORT: Final = re.compile(r"\bimport\s*" + STRING.format("c"))
+# A loader handed on as a value, or an addon opened by a computed path.
+HANDED_ON: Final = re.compile(
+    r"[=(,:?|&]\s*require\b(?!\s*[.(])|\bprocess\.dlopen\b|\brequire\.(?:extensions|main)\b"
+    r"|\bmodule\.(?:require|constructor)\b|\bnode-gyp-build\b|\bbindings\b|\bpre-gyp\b"
+)
+RUNS: Final = re.compile(r"\bchild_process\b|\bexeca\b|\bcross-spawn\b|\bshelljs\b")
+LOADS_LIBRARIES: Final = re.compile(r"\bffi\b|ffi-napi|koffi|node-ffi")
+WORDS: Final = ("require", "import", "from")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What one file says about loading.
+
+    Attributes:
+        requests: Constant specifiers (`./lib`, `lodash/template`, `@scope/name`).
+        dynamic: True when it loads something whose name is not a constant.
+        runs: True when it can start other programs.
+        loads_libraries: True when it can load shared libraries through an interface.
+    """
+
+    requests: frozenset[str]
+    dynamic: bool
+    runs: bool
+    loads_libraries: bool
+
+
+def read(text: str) -> Source:
+    """Return what the file says."""
+    if not any(word in text for word in WORDS):
+        return Source(frozenset(), dynamic=False, runs=False, loads_libraries=False)
+    requests = set()
+    dynamic = False
+    for call in CALL.finditer(text):
+        if call["constant"] is None:
+            dynamic = dynamic or not _is_declaration(text, call.start())
+        else:
+            requests.add(_first(call.group("a1", "a2", "a3")))
+    for pattern, names in ((FROM, ("b1", "b2", "b3")), (BARE_IMPORT, ("c1", "c2", "c3"))):
+        requests |= {_first(found.group(*names)) for found in pattern.finditer(text)}
+    return Source(
+        requests=frozenset(requests - {""}),
+        dynamic=dynamic or HANDED_ON.search(text) is not None,
+        runs=RUNS.search(text) is not None,
+        loads_libraries=LOADS_LIBRARIES.search(text) is not None,
+    )
+
+
+def _is_declaration(text: str, at: int) -> bool:
+    """Return whether the call is `function require(` or a method's own definition."""
+    return text[max(0, at - 10) : at].rstrip().endswith("function")
+
+
+def _first(groups: Iterable[str | None]) -> str:
+    return next((one for one in groups if one), "")
