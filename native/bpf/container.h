@@ -47,7 +47,7 @@ static __noinline int find_namespace(struct task_struct *task)
 static __always_inline bool in_container(struct task_struct *task)
 {
 	struct pid *pid;
-	void *first, *namespace = NULL;
+	void *first;
 
 	if (!shared.namespace_address) {
 		if (!settings.namespace_inode || !find_namespace(task))
@@ -57,10 +57,9 @@ static __always_inline bool in_container(struct task_struct *task)
 	if (!pid || pid->level < shared.level)
 		return false;
 	first = __builtin_preserve_access_index(&pid->numbers);
-	bpf_probe_read_kernel(&namespace, sizeof(namespace),
-			      first + shared.level * bpf_core_type_size(struct upid) +
-				      bpf_core_field_offset(struct upid, ns));
-	return (__u64)namespace == shared.namespace_address;
+	return (__u64)LOAD(first + shared.level * bpf_core_type_size(struct upid) +
+			   bpf_core_field_offset(struct upid, ns)) ==
+	       shared.namespace_address;
 }
 
 static __always_inline __u32 container_process_id(struct task_struct *task)
@@ -70,9 +69,14 @@ static __always_inline __u32 container_process_id(struct task_struct *task)
 	return upid_at(BPF_CORE_READ(leader, thread_pid), shared.level).nr;
 }
 
-static __always_inline bool is_entering(__u32 process_id)
+static __always_inline bool is_entering(struct task_struct *task)
 {
-	return shared.entering && bpf_map_lookup_elem(&entering, &process_id);
+	__u32 process_id;
+
+	if (!shared.entering)
+		return false;
+	process_id = task->tgid;
+	return bpf_map_lookup_elem(&entering, &process_id);
 }
 
 static __always_inline void enter(__u32 process_id)

@@ -20,12 +20,10 @@
 static __always_inline struct file *file_of(struct task_struct *task, long number)
 {
 	struct fdtable *table = task->files->fdt;
-	struct file *file = NULL;
 
 	if (number < 0 || number >= table->max_fds)
 		return NULL;
-	bpf_probe_read_kernel(&file, sizeof(file), (void *)table->fd + number * sizeof(file));
-	return file;
+	return LOAD((void *)table->fd + number * sizeof(struct file *));
 }
 
 /* The kernel's own views hold no file of an image. */
@@ -85,6 +83,16 @@ static __always_inline __u64 mark_of(struct file *file, __u16 use)
 	return mark ? mark : 1;
 }
 
+/* The verifier keeps pointers and numbers apart; through memory one becomes the other. */
+static __always_inline __u64 address_of(struct file *file)
+{
+	struct file *volatile kept = file;
+	__u64 address = 0;
+
+	bpf_probe_read_kernel(&address, sizeof(address), (const void *)&kept);
+	return address;
+}
+
 static __always_inline void report_file(struct file *raw, __u16 use, __u32 slot)
 {
 	struct file *file = AS(struct file, raw);
@@ -98,7 +106,7 @@ static __always_inline void report_file(struct file *raw, __u16 use, __u32 slot)
 		use = use_of_open(READ(file, f_flags), mode);
 	mark = mark_of(file, use);
 	if (!was_seen(mark))
-		send_file((__u64)raw, use, mark, slot);
+		send_file(address_of(raw), use, mark, slot);
 }
 
 static __always_inline void opened(struct task_struct *task, long number)

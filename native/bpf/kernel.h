@@ -25,6 +25,10 @@ struct inode {
 	unsigned long i_ino;
 } RELOCATED;
 
+struct list_head {
+	struct list_head *next;
+} RELOCATED;
+
 struct hlist_bl_node {
 	struct hlist_bl_node **pprev;
 } RELOCATED;

@@ -104,9 +104,9 @@ static __always_inline void message_sent(struct task_struct *task, struct pt_reg
 		sent_to(task, (int)REGS_ARG0(regs), message.name);
 }
 
-static __always_inline void network(struct pt_regs *regs, __u8 operation, long result)
+static __always_inline void network(struct task_struct *task, struct pt_regs *regs,
+				    __u8 operation, long result)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct socket *socket;
 
 	if (operation == OPERATION_CONNECT) {

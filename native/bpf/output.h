@@ -27,9 +27,20 @@ extern void *bpf_rdonly_cast(const void *object, __u32 type_id) __ksym;
 #define AS(type, pointer) \
 	((type *)bpf_rdonly_cast((const void *)(pointer), bpf_core_type_id_kernel(type)))
 #define READ(pointer, field) ((pointer)->field)
+/* Any structure that begins with a pointer serves to load one. */
+#define LOAD(address) ((void *)AS(struct list_head, address)->next)
 #else
 #define AS(type, pointer) ((type *)(pointer))
 #define READ(pointer, field) BPF_CORE_READ(pointer, field)
+#define LOAD(address) load(address)
+
+static __always_inline void *load(const void *address)
+{
+	void *value = NULL;
+
+	bpf_probe_read_kernel(&value, sizeof(value), address);
+	return value;
+}
 #endif
 
 struct scratch {

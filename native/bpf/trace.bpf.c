@@ -22,12 +22,11 @@ static __always_inline void note_gap(__u8 operation, struct pt_regs *regs)
 		count_gap(GAP_PTRACE);
 }
 
-static __always_inline void returned(struct pt_regs *regs, __u8 operation, long result)
+static __always_inline void returned(struct task_struct *task, struct pt_regs *regs,
+				     __u8 operation, long result)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-
 	if (operation >= OPERATION_BIND && operation <= OPERATION_SENDMSG) {
-		network(regs, operation, result);
+		network(task, regs, operation, result);
 		return;
 	}
 	if (result < 0 && result > -4096)
@@ -51,7 +50,7 @@ int BPF_PROG(on_return, struct pt_regs *regs, long result)
 
 	if (!in_container(task))
 		return 0;
-	if (is_entering(bpf_get_current_pid_tgid() >> 32))
+	if (is_entering(task))
 		return 0;
 	if (TASK_IS_COMPAT(task)) {
 		count_gap(GAP_COMPAT);
@@ -69,7 +68,7 @@ int BPF_PROG(on_return, struct pt_regs *regs, long result)
 		refused(regs, number, -result);
 	operation = settings.operation[number];
 	if (operation)
-		returned(regs, operation, result);
+		returned(task, regs, operation, result);
 	return 0;
 }
 
@@ -89,7 +88,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
 	if (!in_container(child) || child->pid != child->tgid)
 		return 0;
-	if (!in_container(parent) || is_entering(parent->tgid))
+	if (!in_container(parent) || is_entering(parent))
 		enter(child->tgid);
 	else
 		report_process(child, RECORD_FORK, parent);
@@ -101,7 +100,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 {
 	if (!in_container(task) || task->pid != task->tgid)
 		return 0;
-	if (is_entering(task->tgid))
+	if (is_entering(task))
 		leave_entering(task->tgid);
 	else
 		report_process(task, RECORD_EXIT, NULL);

@@ -99,7 +99,7 @@ void mappings_explained(const char *path);
 void mappings_process(pid_t process_id);
 void mappings_process_gone(pid_t process_id);
 void mappings_look(bool at_all);
-void mappings_compare(void);
+void mappings_compare(bool tell_all);
 void mappings_finish(void);
 size_t mappings_processes(const pid_t **processes);
 

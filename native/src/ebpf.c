@@ -26,14 +26,18 @@ static int complain(enum libbpf_print_level level, const char *format, va_list a
 {
 	char line[REASON_BYTES];
 
+	va_list again;
+
 	if (level != LIBBPF_WARN)
 		return 0;
+	va_copy(again, arguments);
 	vsnprintf(line, sizeof(line), format, arguments);
 	line[strcspn(line, "\n")] = 0;
 	if (!strstr(line, "BEGIN PROG LOAD LOG") && !last_complaint[0])
 		snprintf(last_complaint, sizeof(last_complaint), "%s", line);
 	if (getenv("VEXXY_TRACE_DEBUG"))
-		vfprintf(stderr, format, arguments);
+		vfprintf(stderr, format, again);
+	va_end(again);
 	return 0;
 }
 
@@ -165,6 +169,16 @@ static int start(const struct target *target, char *reason)
 		unload();
 		return -1;
 	}
+	return 0;
+}
+
+int ebpf_try(char *reason)
+{
+	const struct target nobody = { .cgroup_name = "vexxy-trace-probe" };
+
+	if (start(&nobody, reason) != 0)
+		return -1;
+	unload();
 	return 0;
 }
 

@@ -11,4 +11,7 @@ extern const char plain_object[], plain_object_end[];
 /* Tells one record; called by libbpf for each one in the ring. */
 int ebpf_record(void *context, void *data, size_t size);
 
+/* Loads and attaches everything and takes it away again; 0, or -1 with a reason. */
+int ebpf_try(char *reason);
+
 #endif

@@ -76,7 +76,7 @@ static void finish(const struct source *source)
 {
 	mappings_look(true);
 	source->drain();
-	mappings_compare();
+	mappings_compare(source->opens_explain_mappings);
 	see_blocked_syscalls();
 	source->finish();
 	mappings_finish();
@@ -109,7 +109,7 @@ int record_until_told(const struct source *source)
 			return 1;
 		look_when_due();
 		source->drain();
-		mappings_compare();
+		mappings_compare(source->opens_explain_mappings);
 		if (polled[1].revents & (POLLERR | POLLNVAL) || !lines_write())
 			return 1;
 		if (polled[2].revents & POLLIN)

@@ -106,14 +106,17 @@ static void keep(pid_t process_id, char *path, const struct file_event *like)
 	waiting = found;
 }
 
-static void look_at(pid_t process_id)
+/* False: the process is gone. */
+static bool look_at(pid_t process_id)
 {
 	char path[64], line[LINE_BYTES];
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/%d/maps", process_id);
 	file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file)) {
+	if (!file)
+		return false;
+	while (fgets(line, sizeof(line), file)) {
 		struct file_event like = { 0 };
 		char permissions[5] = "";
 		unsigned int major, minor;
@@ -127,25 +130,31 @@ static void look_at(pid_t process_id)
 		like.device = makedev(major, minor);
 		keep(process_id, line + at, &like);
 	}
-	if (file)
-		fclose(file);
+	fclose(file);
+	return true;
 }
 
 void mappings_look(bool at_all)
 {
-	size_t looks = 0;
+	size_t looks = 0, at = 0;
 
-	for (size_t at = 0; at < process_count; at++) {
-		if (looked[at] && !at_all)
+	while (at < process_count) {
+		if (looked[at] && !at_all) {
+			at++;
 			continue;
+		}
 		if (!at_all && looks++ >= LOOKS_AT_ONCE)
 			return;
-		look_at(processes[at]);
 		looked[at] = true;
+		if (look_at(processes[at]))
+			at++;
+		else
+			mappings_process_gone(processes[at]);
 	}
 }
 
-void mappings_compare(void)
+/* Where the main source tells no mappings at all, those it explains are told as well. */
+void mappings_compare(bool tell_all)
 {
 	while (waiting) {
 		struct found *found = waiting;
@@ -164,7 +173,8 @@ void mappings_compare(void)
 			bool told = texts_has(&explained, found->path);
 
 			unexplained += !told;
-			report_file(&event);
+			if (!told || tell_all)
+				report_file(&event);
 		}
 		waiting = found->next;
 		free(found);

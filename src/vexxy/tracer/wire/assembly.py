@@ -39,6 +39,7 @@ class Assembly:
     malformed: int = 0
     new_code_at: float | None = None
     _files: dict[tuple[str, Use], TracedFile] = field(default_factory=dict)
+    _code: set[str] = field(default_factory=set)
     _processes: list[Process] = field(default_factory=list)
     _unlisted_processes: int = 0
     _running: dict[int, _Running] = field(default_factory=dict)
@@ -152,7 +153,8 @@ class Assembly:
         if key in self._files:
             return
         self._files[key] = file
-        if rules.may_be_code(file.path, file.use):
+        if file.path not in self._code and rules.may_be_code(file.path, file.use):
+            self._code.add(file.path)
             self.new_code_at = file.first_seen_seconds
 
     def _add_file(self, event: lines.File) -> None:
@@ -203,6 +205,10 @@ class Assembly:
 
     def _add_fork(self, event: lines.Fork) -> None:
         parent = self._running.get(event.parent_process_id)
+        known = self._running.get(event.process_id)
+        if known:  # ptrace may tell of a child's exec before its birth
+            known.parent_process_id = parent.process_id if parent else 0
+            return
         self._running[event.process_id] = _Running(
             process_id=event.container_process_id,
             parent_process_id=parent.process_id if parent else 0,
