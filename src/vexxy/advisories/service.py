@@ -2,24 +2,26 @@
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from vexxy.advisories import errors, repository, store
-from vexxy.advisories.ports import Download, Feed
+from vexxy.advisories.ports import Download, Feed, PatchedSource, PatchSource
 from vexxy.advisories.repository import Imported, Index
-from vexxy.advisories.rules import grouping, matching, names
+from vexxy.advisories.rules import grouping, matching, names, patches
 from vexxy.advisories.store import Storing
 from vexxy.advisories.types import (
     DatabaseStatus,
+    Derivation,
     EcosystemReport,
     Examination,
     ImportReport,
     Match,
     OverlayLine,
+    Symbol,
     Updated,
 )
 from vexxy.advisories.wire import overlay
@@ -220,6 +222,41 @@ def bundled_path() -> Path:
     They serve the offline demonstration: a dated excerpt, no substitute for a database.
     """
     return Path(str(resources.files("vexxy.advisories") / "bundled"))
+
+
+def derive_debian_symbols(
+    packages: Sequence[str], *, source: PatchSource, progress: Listener = silent
+) -> Derivation:
+    """Derive vulnerable functions from the security patches of Debian source packages.
+
+    A package that cannot be read is a problem of the result; the others are derived.
+    """
+    lines: list[OverlayLine] = []
+    done: list[str] = []
+    problems: list[Problem] = []
+    vulnerabilities = 0
+    for place, package in enumerate(packages):
+        progress(Progress("Reading patches", 100 * place // len(packages), package))
+        try:
+            patched = source.read_patches(package)
+        except VexxyError as problem:
+            problems.append(Problem(package, problem.message))
+            continue
+        found = patches.changed_functions(patched.patches)
+        done.append(package)
+        vulnerabilities += len(found)
+        lines += _debian_lines(patched, found)
+    return Derivation(tuple(lines), tuple(done), vulnerabilities, tuple(problems))
+
+
+def _debian_lines(
+    patched: PatchedSource, found: Mapping[str, Sequence[patches.Change]]
+) -> Iterator[OverlayLine]:
+    for cve, changes in found.items():
+        for module, function, confidence, patch in changes:
+            origin = f"Debian {patched.package} {patched.version} {patch}"
+            symbol = Symbol(module, function, origin, confidence)
+            yield OverlayLine("Debian", patched.package, cve, symbol)
 
 
 def store_symbols(database: Path, lines: Iterable[OverlayLine]) -> None:
