@@ -33,12 +33,16 @@ PING_SECONDS: Final = 10
 
 
 class Engine:
-    """One engine at one address; see `sandbox.ports.ContainerEngine`."""
+    """One engine at one address; see `sandbox.ports.ContainerEngine`.
+
+    Attributes:
+        client: The SDK's, for what no sandbox needs.
+    """
 
     def __init__(
         self, client: docker.APIClient, *, address: str, on_close: Callable[[], None]
     ) -> None:
-        self._client = client
+        self.client = client
         self._address = address
         self._on_close = on_close
         self._scratch: dict[str, tuple[Scratch, ...]] = {}
@@ -48,10 +52,8 @@ class Engine:
     def _info(self) -> EngineInfo:
         # Not `/version`: Podman takes half a second to ask its runtime for one.
         with translated("describe itself"):
-            found = self._client.info()
-            answer = self._client.get(
-                f"{self._client.base_url}/_ping", timeout=PING_SECONDS
-            )
+            found = self.client.info()
+            answer = self.client.get(f"{self.client.base_url}/_ping", timeout=PING_SECONDS)
         podman = "Libpod-Api-Version" in answer.headers
         return EngineInfo(
             name="podman" if podman else "docker",
@@ -91,7 +93,7 @@ class Engine:
         """Fetch the image from its registry."""
         try:
             with translated(f"pull {reference}"):
-                events = self._client.pull(
+                events = self.client.pull(
                     reference, stream=True, decode=True, platform=platform
                 )
                 progress.follow_pull(events, reference=reference, listener=listener)
@@ -114,7 +116,7 @@ class Engine:
         said: list[str] = []
         try:
             with translated(f"load {archive.name}"), archive.open("rb") as file:
-                for event in self._client.load_image(file):  # type: ignore[no-untyped-call]
+                for event in self.client.load_image(file):  # type: ignore[no-untyped-call]
                     if "error" in event:
                         raise refused(f"load {archive.name}", str(event["error"]))
                     said.append(str(event.get("stream", "")))
@@ -139,7 +141,7 @@ class Engine:
         if "/" in tag:
             repository, tag = reference, "latest"
         with translated(f"name {image_id}"):
-            self._client.tag(image_id, repository, tag=tag, force=True)
+            self.client.tag(image_id, repository, tag=tag, force=True)
 
     def remove_image(self, image_id: str) -> None:
         """Remove the image and its names; an absent one is no error.
@@ -155,13 +157,13 @@ class Engine:
 
     def _remove_name(self, name: str) -> None:
         with translated(f"remove the image {name}"), suppress(docker_errors.NotFound):
-            self._client.remove_image(name)
+            self.client.remove_image(name)
 
     def create(self, spec: ContainerSpec) -> str:
         """Create a container and return its ID; no process exists yet."""
         body = wire.creation(spec, copies_into_memory=self._info.name == "podman")
         with translated("create a container"):
-            made = self._client.create_container_from_config(  # type: ignore[no-untyped-call]
+            made = self.client.create_container_from_config(  # type: ignore[no-untyped-call]
                 body, name=spec.name
             )
         container_id = str(made["Id"])
@@ -196,7 +198,7 @@ class Engine:
     def start(self, container_id: str) -> None:
         """Let the image's entry point run."""
         with translated("start the container"):
-            self._client.start(container_id)
+            self.client.start(container_id)
 
     def state(self, container_id: str) -> ContainerState:
         """Return where the container is in its life."""
@@ -215,32 +217,31 @@ class Engine:
     def logs(self, container_id: str, *, limit_bytes: int) -> str:
         """Return the end of standard output and error, in the order written."""
         with translated("read the container's log"):
-            raw = self._client.logs(container_id, stdout=True, stderr=True)
+            raw = self.client.logs(container_id, stdout=True, stderr=True)
         return bytes(raw)[-limit_bytes:].decode("utf-8", "replace")
 
     def stop(self, container_id: str, *, timeout_seconds: float) -> None:
         """Send the image's stop signal, and kill it after the time."""
         with translated("stop the container"), suppress(docker_errors.NotFound):
-            self._client.stop(container_id, timeout=max(0, round(timeout_seconds)))
+            self.client.stop(container_id, timeout=max(0, round(timeout_seconds)))
 
     def remove(self, container_id: str) -> None:
         """Kill and remove it with its anonymous volumes; an absent one is no error."""
-        if self._info.name == "docker":
-            storage.unmount_root(container_id)
+        storage.unmount_root(container_id)
         with translated("remove the container"), suppress(docker_errors.NotFound):
-            self._client.remove_container(container_id, force=True, v=True)
+            self.client.remove_container(container_id, force=True, v=True)
         self._roots.pop(container_id, None)
         self._scratch.pop(container_id, None)
 
     def list_owned(self) -> Mapping[str, Mapping[str, str]]:
         """Return ID and labels of every container with a `io.vexxy.sandbox` label."""
         with translated("list containers"):
-            found = self._client.containers(all=True, filters={"label": SANDBOX_LABEL})
+            found = self.client.containers(all=True, filters={"label": SANDBOX_LABEL})
         return {entry["Id"]: entry.get("Labels") or {} for entry in found}
 
     def close(self) -> None:
         """Let go of the connection, and end the service if we started it."""
-        self._client.close()
+        self.client.close()
         self._on_close()
 
     def _mount(self, container_id: str) -> Path | None:
@@ -248,18 +249,21 @@ class Engine:
             if self._info.rootless and os.geteuid() != 0:
                 return None
             said = self._libpod("post", f"containers/{container_id}/mount")
-            return Path(said.strip().strip('"'))
+            path = Path(said.strip().strip('"'))
+            # From inside a helper the engine's mounts are not seen, but its layers are.
+            if path.is_mount():
+                return path
         return storage.mount_root(container_id, self._inspect(container_id))
 
     def _inspect(self, container_id: str) -> Mapping[str, Any]:
         with translated("describe the container"):
-            found: Mapping[str, Any] = self._client.inspect_container(container_id)
+            found: Mapping[str, Any] = self.client.inspect_container(container_id)
         return found
 
     def _inspect_image(self, reference: str) -> Mapping[str, Any] | None:
         with translated(f"look for the image {reference}"):
             try:
-                found: Mapping[str, Any] = self._client.inspect_image(  # type: ignore[no-untyped-call]
+                found: Mapping[str, Any] = self.client.inspect_image(  # type: ignore[no-untyped-call]
                     reference
                 )
             except docker_errors.NotFound:
@@ -269,10 +273,10 @@ class Engine:
     def _libpod(self, method: str, path: str) -> str:
         act = f"{path.rpartition('/')[2]} the container"
         with translated(act):
-            answer = self._client.request(
+            answer = self.client.request(
                 method,
-                f"{self._client.base_url}{LIBPOD}/{path}",
-                timeout=self._client.timeout,
+                f"{self.client.base_url}{LIBPOD}/{path}",
+                timeout=self.client.timeout,
             )
         if answer.status_code > OK_MAX and answer.status_code != NOT_MODIFIED:
             raise refused(act, _told(answer))

@@ -44,6 +44,8 @@ class PodmanService:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                # Its monitors write a file named oom to where they were started.
+                cwd=self._directory,
                 start_new_session=True,
             )
         self._wait()

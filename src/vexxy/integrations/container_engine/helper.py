@@ -1,0 +1,178 @@
+"""Running ourselves beside an engine that is elsewhere, or that our user only borrows.
+
+The helper is a privileged container of the project's own image on the same engine: root
+there, and among the processes that it has to trace. It gets the engine's socket, the
+files that the command line names, and nothing of the image that is analyzed.
+"""
+
+import os
+import sys
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from vexxy.integrations.container_engine.adapter import Engine
+from vexxy.integrations.container_engine.failures import translated
+from vexxy.sandbox import processes, wire
+from vexxy.sandbox.errors import EngineFailed
+
+SOCKET_INSIDE: Final = "/run/vexxy-engine.sock"
+DATA_INSIDE: Final = "/var/lib/vexxy"
+# Where an engine in a virtual machine has its socket, seen from inside that machine.
+USUAL_SOCKETS: Final = {
+    "docker": "/var/run/docker.sock",
+    "podman": "/run/podman/podman.sock",
+}
+STOP_SECONDS: Final = 20
+# Root writes the results; they become the user's. The exit code stays vexxy's own.
+_SCRIPT: Final = """
+touch /tmp/started
+vexxy "$@"
+code=$?
+printf '%s\\n' "$VEXXY_HELPER_FOLDERS" | while IFS= read -r folder; do
+  find "$folder" -xdev -uid 0 -newer /tmp/started \\
+    -exec chown -h "$VEXXY_HELPER_OWNER" {} +
+done
+exit $code
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class HelperRun:
+    """What to run in the helper.
+
+    Attributes:
+        image: The project's own image on the engine.
+        arguments: After `vexxy`, as the user gave them.
+        readable: Files and folders that the arguments name; seen at the same paths.
+        writable: Folders that results go to; also seen at the same paths. What is
+            written there belongs to this process's user afterwards.
+        data_directory: With the advisory database.
+    """
+
+    image: str
+    arguments: Sequence[str]
+    data_directory: Path
+    readable: Sequence[Path] = ()
+    writable: Sequence[Path] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def run(engine: Engine, wanted: HelperRun) -> int:
+    """Run the command in a helper, pass its output on, and return its exit code.
+
+    Raises:
+        EngineFailed: The engine could not run it, or went away.
+    """
+    with _created(engine, wanted) as container_id:
+        with translated("run the helper"):
+            stream = engine.client.attach(
+                container_id, stdout=True, stderr=True, stream=True, demux=True
+            )
+            engine.client.start(container_id)
+            for output, errors in stream:
+                _pass_on(output, errors)
+        code = engine.state(container_id).exit_code
+    if code is None:
+        raise EngineFailed("the helper's output ended, but the helper did not")
+    return code
+
+
+def creation(
+    wanted: HelperRun, *, labels: Mapping[str, str], binds: Sequence[str]
+) -> dict[str, Any]:
+    """Return the body of `/containers/create` for a helper."""
+    environment = {
+        **wanted.environment,
+        "VEXXY_ENGINE": f"unix://{SOCKET_INSIDE}",
+        "VEXXY_DATA_DIRECTORY": DATA_INSIDE,
+        "VEXXY_IN_HELPER": "1",
+        "VEXXY_HELPER_OWNER": f"{os.geteuid()}:{os.getegid()}",
+        "VEXXY_HELPER_FOLDERS": "\n".join(str(path) for path in _writable(wanted)),
+    }
+    return {
+        "Image": wanted.image,
+        "Entrypoint": ["/bin/sh", "-c", _SCRIPT, "vexxy"],
+        "Cmd": list(wanted.arguments),
+        "WorkingDir": str(Path.cwd()),
+        "Env": [f"{name}={value}" for name, value in environment.items()],
+        "Labels": dict(labels),
+        "HostConfig": {
+            "Privileged": True,
+            "PidMode": "host",
+            "NetworkMode": "none",
+            "Binds": list(binds),
+            "Ulimits": [{"Name": "nofile", "Soft": 1024, "Hard": 1024}],
+            "RestartPolicy": {"Name": "no"},
+        },
+    }
+
+
+def binds(wanted: HelperRun, *, socket: str, storage: str) -> tuple[str, ...]:
+    """Return what of the engine's machine the helper sees.
+
+    Args:
+        wanted: Names the user's files.
+        socket: The engine's, on the engine's side.
+        storage: Where the engine keeps images; the tracer reads their files there.
+    """
+    found = {
+        SOCKET_INSIDE: f"{socket}:{SOCKET_INSIDE}",
+        storage: f"{storage}:{storage}",
+        "/sys": "/sys:/sys",
+        DATA_INSIDE: f"{wanted.data_directory}:{DATA_INSIDE}",
+    }
+    for path in wanted.readable:
+        found[str(path)] = f"{path}:{path}:ro"
+    for path in _writable(wanted):
+        found[str(path)] = f"{path}:{path}"
+    return tuple(found.values())
+
+
+def engine_socket(engine: Engine) -> str:
+    """Return where the engine's socket is on the machine that the engine runs on."""
+    info = engine.info()
+    if info.host_processes and info.address.startswith("unix://"):
+        return info.address.removeprefix("unix://")
+    return USUAL_SOCKETS[info.name]
+
+
+@contextmanager
+def _created(engine: Engine, wanted: HelperRun) -> Iterator[str]:
+    helper_id = uuid.uuid4().hex[:12]
+    labels = wire.labels(
+        f"helper-{helper_id}", processes.current_owner(), loaded_image=None, keep=False
+    )
+    wanted.data_directory.mkdir(parents=True, exist_ok=True)
+    with translated("describe itself"):
+        storage = str(engine.client.info()["DockerRootDir"])
+    body = creation(
+        wanted,
+        labels=labels,
+        binds=binds(wanted, socket=engine_socket(engine), storage=storage),
+    )
+    with translated("create the helper"):
+        made = engine.client.create_container_from_config(  # type: ignore[no-untyped-call]
+            body, name=f"vexxy-helper-{helper_id}"
+        )
+    container_id = str(made["Id"])
+    try:
+        yield container_id
+    finally:
+        # The helper removes its own sandboxes when it is asked to stop.
+        engine.stop(container_id, timeout_seconds=STOP_SECONDS)
+        engine.remove(container_id)
+
+
+def _writable(wanted: HelperRun) -> tuple[Path, ...]:
+    return tuple(dict.fromkeys((Path.cwd(), *wanted.writable)))
+
+
+def _pass_on(output: bytes | None, errors: bytes | None) -> None:
+    for text, stream in ((output, sys.stdout), (errors, sys.stderr)):
+        if text:
+            stream.buffer.write(text)
+            stream.flush()
