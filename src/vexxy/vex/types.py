@@ -146,8 +146,10 @@ class Target:
     @property
     def digests(self) -> tuple[str, ...]:
         """The digests to publish, most specific first; the image id only if alone."""
-        known = tuple(d for d in (self.manifest_digest, self.index_digest) if d)
-        return tuple(dict.fromkeys(known)) or ((self.image_id,) if self.image_id else ())
+        listed = (digest.partition("@")[2] for digest in self.repo_digests)
+        known = (self.manifest_digest, self.index_digest, *listed)
+        found = tuple(dict.fromkeys(digest for digest in known if digest))
+        return found or ((self.image_id,) if self.image_id else ())
 
 
 @dataclass(frozen=True, slots=True)

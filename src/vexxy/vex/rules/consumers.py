@@ -26,7 +26,7 @@ def product_ids(consumer: Consumer, target: Target) -> tuple[str, ...]:
             return _trivy_ids(target)
         case Consumer.GRYPE | Consumer.GRYPE_0_117:
             old = consumer is Consumer.GRYPE_0_117
-            ids = [i for tag in target.tags for i in _grype_tag_ids(tag, target, old=old)]
+            ids = [i for tag in target.tags for i in _grype_tag_ids(tag, old=old)]
             for digest in target.repo_digests:
                 ids += _grype_digest_ids(digest, old=old)
             return tuple(dict.fromkeys(ids))
@@ -61,10 +61,10 @@ def _oci(name: str, version: str, **qualifiers: str) -> str:
     return str(purls.Purl("oci", "", name, version, qualifiers))
 
 
-def _grype_tag_ids(tag: str, target: Target, *, old: bool) -> list[str]:
+def _grype_tag_ids(tag: str, *, old: bool) -> list[str]:
     if old:
-        _, colon, label = tag.partition(":")
-        return [tag, _oci(target.name, "", tag=label)] if colon else [tag]
+        name, colon, label = tag.partition(":")
+        return [tag, _oci(name, "", tag=label)] if colon else [tag]
     repository, colon, label = tag.rpartition(":")
     if not colon or "/" in label or not label:
         return [tag]

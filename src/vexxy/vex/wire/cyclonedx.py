@@ -107,8 +107,18 @@ def _index(sbom: SbomLink) -> dict[str, list[str]]:
     index: dict[str, list[str]] = defaultdict(list)
     for purl, ref in sbom.refs:
         for form in purls.subcomponent_forms(purl):
-            index[form].append(ref)
+            index[form] += _spellings(purl, ref)
     return index
+
+
+def _spellings(purl: str, ref: str) -> list[str]:
+    """Return the reference and, where Trivy would not find it, the purl as well.
+
+    Trivy normalizes a reference that is a purl before it compares, so it never finds a
+    `bom-ref` with an escaped colon (every Debian epoch in Syft's SBOMs); it compares
+    with the component's purl too, in normal form.
+    """
+    return [ref, purl] if ref.startswith("pkg:") and "%3A" in ref.upper() else [ref]
 
 
 def _entry(
