@@ -141,15 +141,15 @@ def write_sbom(
     created_at = created_at or clock.now()
     version = importlib.metadata.version("vexxy-enterprise")
     if sbom_format is SbomFormat.SPDX:
-        return spdx_document.write_json(
-            inventory, image, created_at=created_at, tool_version=version
-        )
-    # The library costs a tenth of a second to load: only who writes CycloneDX pays.
-    from vexxy.sbom.wire import cyclonedx_document  # noqa: PLC0415  see above
+        write = spdx_document.write_json
+    else:
+        # Its library costs a tenth of a second to load: only who writes it pays.
+        from vexxy.sbom.wire import cyclonedx_document  # noqa: PLC0415  see above
 
-    return cyclonedx_document.write_json(
-        inventory, image, created_at=created_at, tool_version=version
-    )
+        write = cyclonedx_document.write_json
+    text = write(inventory, image, created_at=created_at, tool_version=version)
+    # A file name that is no UTF-8 must not make the document unwritable.
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def reconcile(

@@ -61,7 +61,7 @@ def _add_go(survey: Survey, path: str, info: go_buildinfo.BuildInfo) -> None:
         survey.note(path, f"built by an unreleased Go: {info.go_version!r}")
     for name, module_version in info.modules:
         _add(survey, path, ("golang", name, module_version))
-    if not info.modules:
+    if not info.modules and survey.distribution_files(path) is None:
         survey.note(path, "a Go binary that does not name its modules")
 
 

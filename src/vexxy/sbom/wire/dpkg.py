@@ -94,8 +94,7 @@ def _listed_files(survey: Survey, fields: Fields) -> list[str] | None:
     for stem in stems:
         path = survey.root.locate(f"{INFO}/{stem}.list")
         if path is not None and path in survey.root.entries:
-            text = survey.read_text(path)
-            return None if text is None else text.splitlines()
+            return survey.read_paths(path)
     for stem in stems:
         sums = _md5sums(survey, f"{INFO}/{stem}.md5sums")
         if sums is not None:
@@ -106,10 +105,9 @@ def _listed_files(survey: Survey, fields: Fields) -> list[str] | None:
 def _md5sums(survey: Survey, path: str) -> list[str] | None:
     if survey.root.find_file(path) is None:
         return None
-    text = survey.read_text(path)
-    if text is None:
+    lines = survey.read_paths(path)
+    if lines is None:
         return None
-    lines = text.splitlines()
     return ["/" + line[34:].removeprefix("./") for line in lines if len(line) > 34]  # noqa: PLR2004  32 digits, two blanks
 
 
@@ -117,7 +115,7 @@ def _diversions(survey: Survey) -> Mapping[str, tuple[str, str]]:
     """Return where diverted paths went, and the package that they were moved for."""
     if survey.root.find_file(DIVERSIONS) is None:
         return {}
-    lines = (survey.read_text(DIVERSIONS) or "").splitlines()
+    lines = survey.read_paths(DIVERSIONS) or []
     triples = zip(lines[0::3], lines[1::3], lines[2::3], strict=False)
     return {path: (moved_to, package) for path, moved_to, package in triples}
 

@@ -6,13 +6,17 @@ formats of setuptools.
 
 import csv
 import json
+import lzma
 import posixpath
+import struct
 import urllib.parse
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Final
 
+from vexxy.kit.errors import VexxyError
 from vexxy.sbom.rules import purls
 from vexxy.sbom.wire.survey import Survey
 
@@ -174,7 +178,21 @@ def _add_zipped(survey: Survey, path: str) -> None:
             archive.open("EGG-INFO/PKG-INFO") as member,
         ):
             content = member.read(_PKG_INFO_LIMIT_BYTES)
-    except (zipfile.BadZipFile, KeyError, OSError, NotImplementedError) as error:
+    except VexxyError as error:
+        survey.note(path, error.message)
+        return
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        struct.error,
+        KeyError,
+        ValueError,
+        OSError,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,  # an encrypted member
+    ) as error:
         survey.note(path, f"not a readable egg: {error}")
         return
     _add_named(survey, path, (content.decode("utf-8", "replace"), [path]))

@@ -1,6 +1,7 @@
 """What the readers of installed packages share: one root, one walk, one list of finds."""
 
 import bisect
+import os
 import posixpath
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -61,6 +62,11 @@ class Survey:
         """Return the content as text, undecodable bytes replaced; None as `read`."""
         content = self.read(path, limit=limit)
         return None if content is None else content.decode("utf-8", "replace")
+
+    def read_paths(self, path: str) -> list[str] | None:
+        """Return the lines of a list of paths, spelled as the walk spells them."""
+        content = self.read(path)
+        return None if content is None else os.fsdecode(content).splitlines()
 
     def note(self, path: str, message: str) -> None:
         """Record that something at `path` may hide packages."""
