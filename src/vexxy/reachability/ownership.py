@@ -1,15 +1,18 @@
 """Which files a package has in this root, and how each of them was touched."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
+from vexxy.reachability.errors import Unparsable
 from vexxy.reachability.loadable.modules import source_of
 from vexxy.reachability.loadable.tree import Tree
 from vexxy.reachability.rules import packages
 from vexxy.reachability.rules.facts import Presence
+from vexxy.reachability.wire import elf
 from vexxy.sbom.types import Inventory, Package
 from vexxy.tracer.types import Access, ExecutionProfile, FileAccess, Source
 
@@ -124,7 +127,8 @@ class Ownership:
     def _index(self, profile: ExecutionProfile) -> Mapping[str, list[FileAccess]]:
         """Index accesses by every name of the file, and by the source of cached code."""
         index: dict[str, list[FileAccess]] = defaultdict(list)
-        for access in (*profile.files_accessed, *_implied(profile)):
+        accesses = (*profile.files_accessed, *_implied(profile))
+        for access in (*accesses, *self._loaders(accesses)):
             if access.access is Access.METADATA:
                 continue
             names = {access.path, source_of(access.path)}
@@ -135,6 +139,20 @@ class Ownership:
                 for alias in self._tree.aliases(name):
                     index[alias].append(access)
         return index
+
+    def _loaders(self, accesses: Iterable[FileAccess]) -> Iterator[FileAccess]:
+        """Yield the dynamic linkers of what was executed: the kernel itself maps them."""
+        ran = {one.path: one for one in accesses if one.access is Access.EXECUTED}
+        for path, access in ran.items():
+            content = self._tree.read(path)
+            if content is None or content[:4] != elf.MAGIC:
+                continue
+            with suppress(Unparsable):
+                loader = self._tree.find_file(elf.read(content).interpreter or "/")
+                if loader is not None:
+                    yield replace(
+                        access, path=loader, access=Access.MAPPED, process=access.path
+                    )
 
 
 def _implied(profile: ExecutionProfile) -> list[FileAccess]:

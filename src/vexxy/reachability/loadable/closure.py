@@ -13,7 +13,7 @@ from vexxy.reachability.loadable import interpreters, node, python
 from vexxy.reachability.loadable.commands import Commands, is_shell_script
 from vexxy.reachability.loadable.interpreters import FOLLOWED, NODE, PYTHON, Language
 from vexxy.reachability.loadable.modules import Modules, source_of
-from vexxy.reachability.loadable.native import LOADER, Native
+from vexxy.reachability.loadable.native import Native
 from vexxy.reachability.loadable.tree import Lead, Tree
 from vexxy.reachability.types import Loadable, Reference, Unfollowed
 from vexxy.reachability.wire.elf import MAGIC
@@ -122,10 +122,21 @@ class Closure:
                 self._unreadable(path, "could not be read")
             return
         try:
+            self._check(path, content)
             for leads in self._readers(path, content):
                 self._take(path, leads)
         except Unparsable as error:
             self._unreadable(path, error.message)
+
+    def _check(self, path: str, content: bytes) -> None:
+        """Note a program that ran although no library it needs was ever seen."""
+        if path in self._executed and content[:4] == MAGIC:
+            needed = self._native.needed(path, content)
+            if needed and not any(one in self._loaded for one in needed):
+                self._gaps.append(
+                    f"{path} was executed, but none of the libraries it needs was seen: "
+                    "something ran unseen"
+                )
 
     def _readers(self, path: str, content: bytes) -> Iterator[Iterator[Lead]]:
         if content[:4] == MAGIC:
@@ -166,11 +177,6 @@ class Closure:
         path = lead.target
         if path in self._loaded or path in self._references or path == via:
             return
-        if lead.how == LOADER and via in self._executed:
-            self._gaps.append(
-                f"{via} was executed, but its loader {path} was never seen: something ran "
-                "unseen"
-            )
         self._references[path] = Reference(path, via, lead.how, lead.source)
         self._queue.append(path)
         self._note_runtime(path, via=via, how=lead.how)

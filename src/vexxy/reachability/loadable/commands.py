@@ -19,6 +19,12 @@ SCRIPT_SUFFIXES: Final = (
     ".sh", ".py", ".js", ".mjs", ".cjs", ".pl", ".rb", ".php", ".lua", ".tcl", ".jar",
 )  # fmt: skip
 
+# A literal that starts a call or a list, where a standard library names its programs.
+CALLED: Final = re.compile(
+    r"""(?:(?:open|call|run|output|system|exec\w*|spawn\w*|which|command\w*|_find_mac\w*)"""
+    r"""\s*\(|=)\s*[\[(]*\s*(["'])([^"'\n]+)\1"""
+)
+
 # Files whose words are commands although they are no scripts.
 COMMAND_FILES: Final = re.compile(
     r".*/(crontab|anacrontab|inittab|Procfile|Makefile|[\w.-]*supervis[\w.-]*"
@@ -73,16 +79,23 @@ class Commands:
         else:
             yield from self._paths(text, "command")
 
-    def strings(self, literals: Iterable[str], *, runs: bool) -> Iterator[Lead]:
-        """Yield what the string literals of a program name.
+    def program(self, text: str, *, runs: bool, indirect: bool) -> Iterator[Lead]:
+        """Yield what the string literals of a program in some language name.
 
-        `runs` says that the program can start others: bare words count then, too.
+        `runs` says that the program can start others: words that stand where a command
+        stands count then, too. `indirect` takes them from any literal, not only from
+        those that start a list or a call.
         """
-        for literal in literals:
-            if "/" in literal:
-                yield from self._paths(literal, "command")
-            if runs:
-                yield from self._words(tokens.words(literal), "command")
+        if runs:
+            literals = set(tokens.literals(text)) if indirect else _called(text)
+            for literal in literals:
+                yield from self._words(tokens.commands(literal), "command")
+        leads = list(self._paths(text, "command"))
+        if leads:
+            # Most files name no path that exists; only then is it worth telling
+            # literals from comments.
+            quoted = "\n".join(tokens.literals(text))
+            yield from self._paths(quoted, "command")
 
     def interpreter(self, content: bytes) -> Iterator[Lead]:
         """Yield the interpreter that a `#!` line names, looked up for `env` too."""
@@ -146,6 +159,10 @@ class Commands:
             for target in self._tree.files_named(name):
                 if target != path and "/site-packages/" not in target:
                     yield Lead(target, f"names the script {word},", source)
+
+
+def _called(text: str) -> set[str]:
+    return {found[2] for found in CALLED.finditer(text)}
 
 
 def is_shell_script(path: str, content: bytes) -> bool:

@@ -54,7 +54,6 @@ INTERPRETERS: Final = re.compile(
     r"(lib)?(python|node(js)?|perl|ruby|php(-fpm|-cgi|dbg)?|java|jvm|lua(jit)?|tcl(sh)?|R|"
     r"guile|mono|dotnet)([\d._-][\w.+-]*)?"
 )
-COMMAND_MARKS: Final = re.compile(r"[|;&<>$`%/=]|(^|\s)-")
 COMMAND_BYTES_MAX: Final = 1024
 RUST: Final = b"/rustc/"
 GO_EXEC: Final = b"os/exec.Command\0"
@@ -93,6 +92,15 @@ class Native:
             yield from self._run_together(data)
         if not INTERPRETERS.fullmatch(name):
             yield from self._programs(parsed, content, data)
+
+    def needed(self, path: str, content: bytes) -> list[str]:
+        """Return the libraries that the linker loads for the file, loader left out.
+
+        Raises:
+            Unparsable: The file is damaged.
+        """
+        leads = self._needed(path, elf.read(content))
+        return [lead.target for lead in leads if lead.how != LOADER]
 
     def _needed(self, path: str, parsed: Elf) -> Iterator[Lead]:
         if parsed.interpreter:
@@ -257,18 +265,13 @@ def path_leads(tree: Tree, canonical: str, search: Iterable[str]) -> Iterator[Le
 
 
 def command_words(strings: Iterable[bytes]) -> set[str]:
-    """Return the words that could be a command: sole words and those of command lines.
-
-    A sentence is no command line: one has an option, a placeholder, a path or a sign of
-    the shell's.
-    """
+    """Return the words that stand where a command stands in any of the strings."""
     found = set()
     for string in strings:
         if not 0 < len(string) <= COMMAND_BYTES_MAX:
             continue
-        text = string.decode("latin-1")
-        if not any(character in text for character in " \t\n"):
-            found.add(text)
-        elif COMMAND_MARKS.search(text):
-            found |= tokens.words(text)
+        if string.isalnum():
+            found.add(string.decode("ascii"))
+        else:
+            found |= tokens.commands(string.decode("latin-1"))
     return found

@@ -51,8 +51,8 @@ class Node:
         parsed = jssource.read(text)
         for request in parsed.requests:
             yield from self._leads(self.resolve(request, path), "requires")
-        literals = list(tokens.literals(text))
-        yield from self._commands.strings(literals, runs=parsed.runs)
+        yield from self._commands.program(text, runs=parsed.runs, indirect=True)
+        literals = set(tokens.literals(text))
         package = self.package_of(path)
         named = self._named(literals, split=package is None)
         if package is None:

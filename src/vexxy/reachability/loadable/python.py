@@ -85,12 +85,11 @@ class Python:
             yield from self._strings(path, source, application=application)
         if source.entry_points or not standard:
             yield from self._entry_points(path, source)
-        literals = list(tokens.literals(text))
-        yield from self._commands.strings(literals, runs=source.runs)
+        yield from self._commands.program(text, runs=source.runs, indirect=not standard)
         if source.loads_libraries:
-            yield from self._libraries(literals)
+            yield from self._libraries(tokens.literals(text))
         if application:
-            for literal in literals:
+            for literal in tokens.literals(text):
                 yield from self.words(literal)
 
     def _imports(self, path: str, imports: Iterable[pysource.Import]) -> Iterator[Lead]:

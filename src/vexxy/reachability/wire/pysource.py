@@ -25,10 +25,7 @@ DYNAMIC_WORDS: Final = (
     "find_module", "find_loader", "run_module", "run_path", "iter_modules",
     "walk_packages", "resolve_name", "importstr", "_import", "Lazy",
 )  # fmt: skip
-RUNNING_WORDS: Final = (
-    "subprocess", "popen", "Popen", "posix_spawn", "pexpect", "plumbum", "os.exec",
-    "os.spawn", "pty.spawn", "sh.", "check_output", "getoutput", "system",
-)  # fmt: skip
+RUNNING_WORDS: Final = ("subprocess", "open", "exec", "spawn", "system", "getoutput", "sh")
 LIBRARY_WORDS: Final = ("ctypes", "cffi", "dlopen", "CDLL", "find_library")
 ENTRY_WORDS: Final = ("entry_point", "get_entry_map")
 
@@ -42,9 +39,11 @@ CALL: Final = re.compile(
 )
 DOTTED: Final = re.compile(r"""["'](\.{0,2}[A-Za-z_]\w*(?:\.\w+)*)(?::[\w.]+)?["']""")
 RUNS: Final = re.compile(
-    r"\b(?:subprocess|popen\w*|Popen|posix_spawnp?|create_subprocess\w*|pexpect|plumbum|"
-    r"os\.(?:system|exec\w+|spawn\w+|popen)|pty\.spawn|sh\.\w+|check_output|getoutput)\b"
-    r"|\bsystem\s*\("
+    r"\bimport\s+(?:[\w.]+\s*,\s*)*(?:subprocess|pexpect|plumbum|sh)\b"
+    r"|\bfrom\s+(?:subprocess|pexpect|plumbum|sh)\b|\bsubprocess\s*\."
+    r"|os\.(?:system|exec[lv]\w*|spawn\w+|popen|posix_spawnp?)\b|\bPopen\s*\("
+    r"|\bfrom\s+(?:os|pty|asyncio)\s+import\b[^\n]*\b(?:system|popen|exec|spawn|create_sub)"
+    r"|\bpty\.spawn\b|\bcreate_subprocess_\w+|\bgetoutput\s*\("
 )
 ENTRY_POINTS: Final = re.compile(
     r"\b(?:entry_points|iter_entry_points|load_entry_point|get_entry_map)\s*\("

@@ -12,6 +12,16 @@ PATHS: Final = re.compile(rb"/[\w.+@~%:-]+(?:/[\w.+@~%:-]*)+")
 LIBRARY_ENDS: Final = re.compile(rb"\.so(?:\.\d+)*(?![\w])")
 LIBRARY_START: Final = re.compile(rb"[\w.+/%@~:$()-]*\Z")
 WORDS: Final = re.compile(r"[A-Za-z0-9_.+@\[/-]+")
+MARKS: Final = re.compile(r"[|;&<>$`%]|(?:^|\s)[-/~.]{1,2}\w|\{")
+SEPARATORS: Final = re.compile(r"\|\|?|&&?|;|`|\$\(|\bthen\b|\bdo\b|\belse\b|\bif\b|!")
+ENDS: Final = re.compile(r"[;|&]")
+RUNNERS: Final = frozenset(
+    {
+        "sudo", "exec", "env", "nohup", "nice", "ionice", "xargs", "time", "timeout", "sh",
+        "bash", "dash", "setsid", "chroot", "su", "gosu", "su-exec", "stdbuf", "command",
+        "eval", "start-stop-daemon", "flock", "unshare", "nsenter", "find", "watch",
+    }
+)  # fmt: skip
 LITERALS: Final = re.compile(
     r"""(?s)\"\"\".*?\"\"\"|'''.*?'''"""
     r"""|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`"""
@@ -49,3 +59,33 @@ def literals(text: str) -> Iterator[str]:
         literal = found[0]
         quote = 3 if literal[:3] in {'"""', "'''"} else 1
         yield literal[quote:-quote]
+
+
+def commands(text: str) -> set[str]:
+    """Return the words of a string that stand where a command stands.
+
+    A sole word counts. Several words count as a command line only with an option, a
+    path, a placeholder or a sign of the shell's; then the first word of each part does,
+    and what follows a word that runs another.
+    """
+    found = set()
+    for line in text.splitlines():
+        parts = line.split()
+        if len(parts) == 1:
+            found |= {parts[0], *ENDS.split(parts[0])}
+        elif parts and MARKS.search(line):
+            for segment in SEPARATORS.split(line):
+                found |= _first_words(segment.split())
+    return found
+
+
+def _first_words(parts: list[str]) -> set[str]:
+    found = set()
+    for part in parts:
+        word = part.strip("'\"(){}[],")
+        if "=" in word or word.startswith("-"):
+            continue
+        found.add(word)
+        if word.rpartition("/")[2] not in RUNNERS:
+            break
+    return found
