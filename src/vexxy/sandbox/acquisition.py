@@ -16,11 +16,13 @@ from vexxy.kit.progress import Listener
 from vexxy.sandbox import processes, repository, rules, wire
 from vexxy.sandbox.errors import DigestMismatch, ImageUnsuitable
 from vexxy.sandbox.ports import ContainerEngine
-from vexxy.sandbox.types import Scratch
+from vexxy.sandbox.types import MIB, Scratch
 
 # A processor of the first kind also runs programs of the others.
 _ALSO_RUNS: Final = {"amd64": {"386"}, "arm64": {"arm"}}
 _MODE_BITS: Final = 0o7777
+LARGE_BYTES: Final = 32 * MIB
+MEASURED_BYTES_MAX: Final = 1024 * MIB
 
 
 def resolve(
@@ -133,24 +135,62 @@ def scratch_of(root_path: Path | None, volumes: Sequence[str]) -> tuple[Scratch,
     if root_path is None:
         return rules.scratch_directories((), volumes=volumes)
     root = RootFilesystem(root_path)
-    asked = [*rules.USUAL_SCRATCH, *volumes]
-    for parent in rules.STATE_PARENTS:
-        with suppress(OSError):
-            asked += [
-                f"{parent}/{entry.name}"
-                for entry in os.scandir(root.host_path(root.resolve(parent) or parent))
-                if entry.is_dir(follow_symlinks=False)
-            ]
+    asked = [
+        *volumes,
+        *(child for path in rules.STATE_PARENTS for child in _below(root, path)),
+    ]
+    for path in rules.USUAL_SCRATCH:
+        children = _below(root, path)
+        # A package cache is not worth copying for the sake of its small neighbors.
+        large = _size(root, path, LARGE_BYTES) >= LARGE_BYTES
+        asked += (
+            [child for child in children if _size(root, child, LARGE_BYTES) < LARGE_BYTES]
+            if large
+            else [path]
+        )
     present = {}
     for path in asked:
         canonical = root.resolve(path)
         if canonical is not None:
             status = root.host_path(canonical).lstat()
             present[canonical] = Scratch(
-                canonical, status.st_uid, status.st_gid, status.st_mode & _MODE_BITS
+                canonical,
+                status.st_uid,
+                status.st_gid,
+                status.st_mode & _MODE_BITS,
+                size_bytes=_size(root, canonical, MEASURED_BYTES_MAX),
             )
     canonical_volumes = [root.resolve(path) or path for path in volumes]
     return rules.scratch_directories(tuple(present.values()), volumes=canonical_volumes)
+
+
+def _below(root: RootFilesystem, parent: str) -> list[str]:
+    """Return the directories just below one."""
+    canonical = root.resolve(parent)
+    if canonical is None:
+        return []
+    with suppress(OSError), os.scandir(root.host_path(canonical)) as listing:
+        return [
+            f"{canonical}/{entry.name}"
+            for entry in listing
+            if entry.is_dir(follow_symlinks=False)
+        ]
+    return []
+
+
+def _size(root: RootFilesystem, path: str, enough: int) -> int:
+    """Return the size of what is below, or anything from `enough` up if it is more."""
+    canonical = root.resolve(path)
+    total = 0
+    pending = [] if canonical is None else [root.host_path(canonical)]
+    while pending and total < enough:
+        with suppress(OSError), os.scandir(pending.pop()) as listing:
+            for entry in listing:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(Path(entry.path))
+                else:
+                    total += entry.stat(follow_symlinks=False).st_size
+    return total
 
 
 def remove_image(engine: ContainerEngine, image_id: str) -> bool:

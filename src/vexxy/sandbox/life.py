@@ -145,12 +145,14 @@ class Sandbox:
         return generator.start(plan, enter=driver.beside(self._alive()))
 
     def check(self) -> None:
-        """Enforce the limits that the kernel does not.
+        """Enforce the limits that the kernel does not, and notice a lost engine.
 
         Raises:
             DiskFull: The image wrote more than it may; it has been stopped.
+            EngineFailed: The engine has gone away.
         """
         if not self._request.privileges.writable_root:
+            self._engine.state(self._prepared.container_id)
             return
         written = self._engine.usage(self._prepared.container_id).written_bytes or 0
         limit = self._request.limits.disk_bytes

@@ -81,7 +81,8 @@ def scratch_directories(
     for directory in present:
         parent = directory.path.rpartition("/")[0]
         state = parent in STATE_PARENTS and directory.user_id != 0
-        if directory.path in (*USUAL_SCRATCH, *volumes) or state:
+        usual = directory.path in USUAL_SCRATCH or parent in USUAL_SCRATCH
+        if usual or state or directory.path in volumes:
             wanted[directory.path] = directory
     for path in volumes:
         wanted.setdefault(path, Scratch(path))

@@ -101,12 +101,14 @@ class Scratch:
 
     Attributes:
         user_id: Owner in the image, which the new file system must have, too.
+        size_bytes: What the image has there, to be copied.
     """
 
     path: str
     user_id: int = 0
     group_id: int = 0
     mode: int = 0o755
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,9 +168,10 @@ def _scratch(
         options = (
             f"{SCRATCH_OPTIONS},size={spec.limits.scratch_bytes},mode={scratch.mode:04o}"
         )
-        if copies_into_memory:
+        fits = scratch.size_bytes <= spec.limits.scratch_bytes // 4
+        if copies_into_memory and fits:
             in_memory[scratch.path] = options
-        elif scratch.mode & 0o1000:
+        elif scratch.mode & 0o1000 and not scratch.size_bytes:
             owner = f",uid={scratch.user_id},gid={scratch.group_id}"
             in_memory[scratch.path] = options + owner
         else:
