@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,7 @@ class Cli:
 
     home: Path
     advisories: Path
+    started: list[int] = field(default_factory=list)
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "vexxy", *arguments]
@@ -74,14 +75,17 @@ class Cli:
         return {**os.environ, "VEXXY_DATA_DIRECTORY": str(self.home / "data"), **more}
 
     def run(self, *arguments: str, **more: str) -> Completed:
-        return subprocess.run(
-            self.command(*arguments),
-            capture_output=True,
+        command = self.command(*arguments)
+        with subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=240,
-            check=False,
             env=self.environment(**more),
-        )
+        ) as process:
+            self.started.append(process.pid)
+            output, errors = process.communicate(timeout=240)
+        return Completed(command, process.returncode, output, errors)
 
     def analyze(self, image: str, *options: str, **more: str) -> Completed:
         advisories = ("--advisories", str(self.advisories))
@@ -92,17 +96,16 @@ class Cli:
     def start(self, image: str, *options: str, **more: str) -> subprocess.Popen[str]:
         """Begin an analysis and return once the image is being watched."""
         options = ("--duration", "300", "--no-fuzz", "--json-progress", *options)
+        given = ("--advisories", str(self.advisories), *options)
         process = subprocess.Popen(
             # A test runner in the background ignores interrupts, and children inherit it.
-            ["env", "--default-signal=INT"]
-            + self.command(
-                "analyze", image, "--advisories", str(self.advisories), *options
-            ),
+            ["env", "--default-signal=INT", *self.command("analyze", image, *given)],
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
             env=self.environment(**more),
         )
+        self.started.append(process.pid)
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("{") and json.loads(line)["phase"] == "Observing":
@@ -136,10 +139,11 @@ def engine() -> Iterator[ContainerEngine]:
     yield from engines.real_engine()
 
 
-def owned_by(engine: ContainerEngine, process_id: int) -> list[str]:
-    """Return the containers that a process made and did not remove."""
+def owned_by(engine: ContainerEngine, *process_ids: int) -> list[str]:
+    """Return the containers that processes made and did not remove."""
+    wanted = {str(process_id) for process_id in process_ids}
     return [
         container
         for container, labels in engine.list_owned().items()
-        if labels.get(wire.OWNER_LABEL) == str(process_id)
+        if labels.get(wire.OWNER_LABEL) in wanted
     ]

@@ -19,10 +19,9 @@ Archive = Callable[..., str]
 
 
 @pytest.fixture(autouse=True)
-def nothing_stays(engine: ContainerEngine) -> Iterator[None]:
-    before = set(engine.list_owned())
+def nothing_stays(engine: ContainerEngine, cli: Cli) -> Iterator[None]:
     yield
-    assert set(engine.list_owned()) <= before
+    assert owned_by(engine, *cli.started) == []
 
 
 def test_an_image_nobody_has_is_bad_usage(cli: Cli) -> None:
