@@ -312,36 +312,55 @@ def test_archives_inside_archives_are_found(survey: Survey) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file_name", "manifest_text", "expected"),
+    ("file_name", "manifest_text", "expected", "certain"),
     [
-        (
-            "spring-core-5.3.1.jar",
-            "Implementation-Vendor-Id: org.springframework",
-            ("org.springframework:spring-core", "5.3.1"),
-        ),
-        (
-            "foo.jar",
-            "Bundle-SymbolicName: org.acme.foo;x:=1\r\nBundle-Version: 2.0",
-            ("org.acme:foo", "2.0"),
-        ),
-        ("bar-1.2.jar", "Bundle-SymbolicName: org.ac\r\n me.bar", ("org.acme:bar", "1.2")),
-        ("lone-1.0.jar", "Main-Class: X", ("lone:lone", "1.0")),
+        ("a-1.0.jar", "Implementation-Vendor-Id: org.a", "org.a:a 1.0", True),
+        ("foo.jar", "Bundle-SymbolicName: org.b.foo;x\r\nBundle-Version: 2.0",
+         "org.b:foo 2.0", True),
+        ("bar-1.2.jar", "Bundle-SymbolicName: org.ac\r\n me.bar", "org.acme:bar 1.2", True),
+        ("spring-core-5.3.1.jar", "X: y", "org.springframework:spring-core 5.3.1", True),
+        ("spring-security-web-5.4.jar", "X: y",
+         "org.springframework.security:spring-security-web 5.4", True),
+        ("tomcat-embed-core-9.0.40.jar",
+         "Bundle-SymbolicName: org.apache.tomcat-embed-core",
+         "org.apache.tomcat.embed:tomcat-embed-core 9.0.40", True),
+        ("lone-1.0.jar", "Main-Class: X", "com.acme:lone 1.0", False),
     ],
-)
-def test_a_manifest_and_a_file_name_are_the_fallback(
-    survey: Survey, file_name: str, manifest_text: str, expected: tuple[str, str]
+)  # fmt: skip
+def test_a_manifest_and_names_are_the_fallback(
+    survey: Survey, file_name: str, manifest_text: str, *, expected: str, certain: bool
 ) -> None:
     text = (
         f"Manifest-Version: 1.0\r\n{manifest_text}\r\n\r\nName: x\r\nBundle-Version: 9\r\n"
     )
-    inventory = survey(
-        {f"/opt/{file_name}": a_jar({"META-INF/MANIFEST.MF": text, "A.class": ""})}
-    )
+    members = {
+        "META-INF/MANIFEST.MF": text,
+        "com/acme/a/A.class": "",
+        "com/acme/B.class": "",
+    }
+
+    inventory = survey({f"/opt/{file_name}": a_jar(members)})
 
     (package,) = inventory.packages
-    assert (package.name, package.version) == expected
-    guessed = expected[0].partition(":")[0] == expected[0].partition(":")[2]
-    assert bool(inventory.problems) == guessed
+    assert f"{package.name} {package.version}" == expected
+    assert bool(inventory.problems) != certain
+
+
+def test_a_jar_whose_classes_have_no_home_is_named_after_its_file(survey: Survey) -> None:
+    inventory = survey({"/opt/lone-1.0.jar": a_jar({"A.class": ""})})
+
+    assert inventory.packages[0].name == "lone:lone"
+    assert "does not name its Maven group" in inventory.problems[0].message
+
+
+def test_one_damaged_archive_does_not_hide_its_siblings(survey: Survey) -> None:
+    good = a_jar(a_pom("g", "good", "1"))
+    content = a_jar({"lib/bad.jar": b"PK\3\4broken", "lib/good-1.jar": good})
+
+    inventory = survey({"/opt/app.war": content})
+
+    assert [package.name for package in inventory.packages] == ["g:good"]
+    assert "bad.jar could not be read" in inventory.problems[0].message
 
 
 def test_a_jar_that_says_nothing_is_a_problem(survey: Survey) -> None:

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from typing import BinaryIO, Final
 
 from vexxy.kit.errors import VexxyError
+from vexxy.sbom.wire import java_names
+from vexxy.sbom.wire.java_names import Coordinates
 from vexxy.sbom.wire.survey import Survey
 
 SUFFIXES: Final = (".jar", ".war", ".ear", ".hpi", ".jpi", ".par", ".sar", ".kar")
@@ -24,8 +26,17 @@ NESTED_LIMIT_BYTES: Final = 256 * 1024 * 1024
 TOTAL_LIMIT_BYTES: Final = 1024 * 1024 * 1024
 _TEXT_LIMIT_BYTES: Final = 1024 * 1024
 _POM: Final = re.compile(r"META-INF/maven/[^/]+/[^/]+/pom\.properties")
-_FILE_NAME: Final = re.compile(r"(?P<name>.+?)-(?P<version>\d[\w.+-]*)")
-_PREFIXED_CLASSIFIER: Final = re.compile(r"[-.](?:jar-with-dependencies|all|shaded)$")
+_DAMAGED: Final = (
+    zipfile.BadZipFile,
+    ValueError,
+    OSError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    NotImplementedError,
+    RuntimeError,  # an encrypted member
+)
 
 
 class _Budget:
@@ -72,29 +83,23 @@ class _Reader:
             with zipfile.ZipFile(file) as archive:
                 names = archive.namelist()
                 if len(names) > ENTRIES_MAX:
-                    raise ValueError(f"it has {len(names)} entries")  # noqa: TRY301  one place notes it
+                    raise ValueError(f"it has {len(names)} entries")
                 self._identify(archive, names, trail)
                 for name in names:
                     if name.lower().endswith(SUFFIXES):
                         self._descend(archive, name, trail)
-        except (
-            zipfile.BadZipFile,
-            ValueError,
-            OSError,
-            EOFError,
-            zlib.error,
-            lzma.LZMAError,
-            struct.error,
-            NotImplementedError,
-            RuntimeError,  # an encrypted member
-        ) as error:
+        except _DAMAGED as error:
             self._survey.note(self._path, f"{shown} could not be read: {error}")
 
     def _descend(self, archive: zipfile.ZipFile, name: str, trail: list[str]) -> None:
         if len(trail) >= DEPTH_MAX:
             self._survey.note(self._path, f"{name} is nested too deep to be read")
             return
-        content = self._budget.take(archive, name, NESTED_LIMIT_BYTES)
+        try:
+            content = self._budget.take(archive, name, NESTED_LIMIT_BYTES)
+        except _DAMAGED as error:
+            self._survey.note(self._path, f"{name} could not be read: {error}")
+            return
         self.read(io.BytesIO(content), [*trail, name])
 
     def _identify(
@@ -102,54 +107,36 @@ class _Reader:
     ) -> None:
         """Add every package that the archive names; several mean that it was shaded."""
         found = list(self._poms(archive, names))
-        own = posixpath.basename(trail[-1])
-        if not any(_is_own(own, package) for package in found):
-            guess = self._guess(archive, own)
-            if guess is None and not found and any(n.endswith(".class") for n in names):
-                shown = "!/".join(trail)
+        own, shown = posixpath.basename(trail[-1]), "!/".join(trail)
+        if not any(java_names.is_own(own, package) for package in found):
+            guess = java_names.guess(own, self._manifest(archive), names)
+            if guess is not None:
+                found.append(guess)
+            elif not found and any(name.endswith(".class") for name in names):
                 self._survey.note(self._path, f"{shown} does not say what it is")
-            found += [guess] if guess else []
-        for group, artifact, version in found:
+        for package in found:
+            name = f"{package.group}:{package.artifact}"
+            if not package.certain:
+                self._survey.note(
+                    self._path, f"{shown} does not name its Maven group; taken for {name}"
+                )
             self._survey.add_language_package(
-                ("maven", f"{group}:{artifact}", version),
+                ("maven", name, package.version),
                 location=self._path,
                 files=[self._path],
                 embedded_in=self._path if len(trail) > 1 else None,
             )
 
-    def _poms(
-        self, archive: zipfile.ZipFile, names: list[str]
-    ) -> Iterator[tuple[str, str, str]]:
+    def _poms(self, archive: zipfile.ZipFile, names: list[str]) -> Iterator[Coordinates]:
         for name in names:
             if not _POM.fullmatch(name):
                 continue
             fields = _properties(self._budget.take(archive, name, _TEXT_LIMIT_BYTES))
             values = [fields.get(key, "") for key in ("groupId", "artifactId", "version")]
             if all(values):
-                yield values[0], values[1], values[2]
+                yield Coordinates(values[0], values[1], values[2])
             else:
                 self._survey.note(self._path, f"{name} lacks group, artifact or version")
-
-    def _guess(
-        self, archive: zipfile.ZipFile, file_name: str
-    ) -> tuple[str, str, str] | None:
-        """Return what the manifest and the file name say, None when that is too little."""
-        fields = self._manifest(archive)
-        stem = _PREFIXED_CLASSIFIER.sub("", posixpath.splitext(file_name)[0])
-        match = _FILE_NAME.fullmatch(stem)
-        artifact = match["name"] if match else stem
-        version = match["version"] if match else _version(fields)
-        symbolic = fields.get("bundle-symbolicname", "").partition(";")[0].strip()
-        group = fields.get("implementation-vendor-id", "") or _group(symbolic, artifact)
-        if not version:
-            return None
-        if not group or " " in group:
-            self._survey.note(
-                self._path,
-                f"{file_name} does not name its Maven group; taken as {artifact}",
-            )
-            group = artifact
-        return group, artifact, version
 
     def _manifest(self, archive: zipfile.ZipFile) -> dict[str, str]:
         try:
@@ -160,28 +147,6 @@ class _Reader:
         main = text.replace("\n ", "").partition("\n\n")[0]
         pairs = (line.partition(":") for line in main.splitlines())
         return {key.strip().lower(): value.strip() for key, _, value in pairs}
-
-
-def _is_own(file_name: str, package: tuple[str, str, str]) -> bool:
-    """Tell the archive's own package from those that were shaded into it."""
-    _, artifact, version = package
-    stem = posixpath.splitext(file_name)[0]
-    return stem == artifact or stem.startswith(f"{artifact}-{version}")
-
-
-def _version(fields: dict[str, str]) -> str:
-    for key in ("implementation-version", "bundle-version", "specification-version"):
-        if fields.get(key, "")[:1].isdigit():
-            return fields[key]
-    return ""
-
-
-def _group(symbolic_name: str, artifact: str) -> str:
-    """Return the group that an OSGi name implies: `org.x.artifact` or `org.x`."""
-    if "." not in symbolic_name:
-        return ""
-    last = symbolic_name.rpartition(".")
-    return last[0] if last[2] in {artifact, artifact.rpartition("-")[2]} else symbolic_name
 
 
 def _properties(content: bytes) -> dict[str, str]:
