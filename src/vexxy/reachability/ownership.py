@@ -83,6 +83,8 @@ class Ownership:
             meta = "it lists no files (a meta or virtual package)"
             silent = "the inventory does not say which files it has"
             return Presence.UNKNOWN, meta if package.files_known else silent
+        if files and packages.only_describes(files):
+            return Presence.UNKNOWN, "it only has files that describe it (a meta package)"
         if files:
             there = f"{len(files)} of {len(package.files)} listed files are there"
             return Presence.PRESENT, there

@@ -11,6 +11,11 @@ from typing import Final
 from vexxy.reachability.errors import Unparsable
 from vexxy.reachability.loadable import interpreters, node, python
 from vexxy.reachability.loadable.commands import Commands, is_shell_script
+from vexxy.reachability.loadable.configuration import (
+    CONFIGURATION_BYTES_MAX,
+    MENTIONS,
+    is_configuration,
+)
 from vexxy.reachability.loadable.interpreters import FOLLOWED, NODE, PYTHON, Language
 from vexxy.reachability.loadable.modules import Modules, source_of
 from vexxy.reachability.loadable.native import Native
@@ -22,19 +27,8 @@ from vexxy.tracer.types import Access, ExecutionProfile
 PYTHON_SUFFIXES: Final = (".py", ".pyc", ".pyw")
 NODE_SUFFIXES: Final = (".js", ".cjs", ".mjs")
 ADDON_SUFFIXES: Final = (".so", ".pyd")
-CONFIGURATION_BYTES_MAX: Final = 256 * 1024
 CONFIGURATION_FILES_MAX: Final = 2000
-CONFIGURATION_SUFFIXES: Final = (
-    "", ".conf", ".cfg", ".cnf", ".ini", ".json", ".yaml", ".yml", ".toml", ".xml", ".env",
-    ".properties", ".service", ".load", ".list", ".rc", ".config", ".local", ".d", ".txt",
-)  # fmt: skip
-NOT_CONFIGURATION: Final = (
-    "/proc/", "/sys/", "/dev/", "/usr/share/zoneinfo/", "/usr/share/locale/",
-    "/usr/share/doc/", "/usr/share/i18n/", "/etc/ssl/certs/", "/usr/share/ca-certificates/",
-    "/var/lib/dpkg/", "/lib/apk/db/", "/var/lib/apk/", "/var/lib/rpm/", "/var/log/",
-)  # fmt: skip
-# They describe packages: a name in them is no use of it.
-MANIFESTS: Final = ("package.json", "package-lock.json", "composer.lock", "yarn.lock")
+APPLICATION_DEPTH: Final = 4
 CODE: Final = frozenset({Access.EXECUTED, Access.MAPPED, Access.CODE})
 
 
@@ -56,6 +50,7 @@ class Closure:
         self._references: dict[str, Reference] = {}
         self._unfollowed: dict[str, Unfollowed] = {}
         self._gaps: list[str] = []
+        self._configurations: set[str] = set()
         self._queue: deque[str] = deque()
         self._ran: Final = {
             language.name: any(
@@ -95,10 +90,13 @@ class Closure:
                 self._take(path, self._python.source(path, text))
         for path, daemon in self._commands.daemons(sorted(self._executed)):
             self._configuration(path, via=daemon)
-        for path in self._read_configurations():
+        for path in (*self._read_configurations(), *self._beside_the_application()):
             self._configuration(path, via=path)
 
     def _configuration(self, path: str, *, via: str) -> None:
+        if path in self._configurations:
+            return
+        self._configurations.add(path)
         text = self._tree.read_text(path)
         if text is None or len(text) > CONFIGURATION_BYTES_MAX:
             return
@@ -175,6 +173,9 @@ class Closure:
 
     def _add(self, via: str, lead: Lead) -> None:
         path = lead.target
+        if lead.how == MENTIONS:
+            self._configuration(path, via=path)
+            return
         if path in self._loaded or path in self._references or path == via:
             return
         self._references[path] = Reference(path, via, lead.how, lead.source)
@@ -225,6 +226,23 @@ class Closure:
             if process.script:
                 yield process.script.rpartition("/")[0] or "/"
 
+    def _beside_the_application(self) -> Iterator[str]:
+        """Yield configuration that the application may read later, by where it lies."""
+        directories = {
+            path.rpartition("/")[0]
+            for path in self._loaded
+            if path.endswith((*PYTHON_SUFFIXES, *NODE_SUFFIXES))
+            and not path.startswith("/usr/")
+            and self._node.package_of(path) is None
+            and self._python.is_application(path)
+        }
+        working = self._tree.resolve(self._tree.surroundings.working_directory)
+        directories |= {working} if working else set()
+        for directory in sorted(directories - {"", "/"}):
+            for path in self._tree.files_under(directory, depth=APPLICATION_DEPTH):
+                if "/node_modules/" not in path and is_configuration(path):
+                    yield path
+
     def _read_configurations(self) -> list[str]:
         found = [
             access.path
@@ -249,15 +267,6 @@ def executed_files(profile: ExecutionProfile) -> frozenset[str]:
     found |= {one.executable for one in profile.processes}
     found |= {one.script for one in profile.processes if one.script}
     return frozenset(found | set(profile.executed_binaries))
-
-
-def is_configuration(path: str) -> bool:
-    """Return whether a file that was read may be configuration, by its name."""
-    name = path.rpartition("/")[2]
-    if path.startswith(NOT_CONFIGURATION) or name in MANIFESTS or "-info/" in path:
-        return False
-    suffix = name[name.rfind(".") :] if "." in name[1:] else ""
-    return suffix in CONFIGURATION_SUFFIXES
 
 
 def _started(path: str, via: str, how: str) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from vexxy.reachability.loadable.configuration import MENTIONS, is_configuration
 from vexxy.reachability.loadable.linker import Linker
 from vexxy.reachability.loadable.tree import Lead, Tree
 from vexxy.reachability.wire import elf, tokens
@@ -43,6 +44,10 @@ PLUGINS: Final = (
     (re.compile(r"libkrb5\.so|libgssapi"), "krb5"),
     (re.compile(r"libgio-2"), "gio"),
 )
+
+# Its `lib%s.so` takes names from configuration, which is read for itself; the words in
+# its own data are no library names.
+OPENSSL: Final = re.compile(r"libcrypto\.so")
 
 SEARCHES_PATH: Final = frozenset(
     {"execvp", "execvpe", "execlp", "posix_spawnp", "system", "popen", "wordexp"}
@@ -140,6 +145,8 @@ class Native:
                 continue
             for target in self.linker.find(name, elf=parsed, path=path):
                 yield Lead(target, f"holds the name {name}, hence may load", SOURCE)
+        if OPENSSL.match(path.rpartition("/")[2]):
+            return
         for pattern in patterns:
             yield from self._pattern(pattern, data)
 
@@ -244,23 +251,25 @@ def path_leads(tree: Tree, canonical: str, search: Iterable[str]) -> Iterator[Le
     if canonical in tree.entries:
         if tree.executable(canonical) or ".so" in canonical.rpartition("/")[2]:
             yield Lead(canonical, "holds the path", SOURCE)
+        elif is_configuration(canonical):
+            yield Lead(canonical, MENTIONS, "configuration")
         return
-    if canonical.count("/") < 2 or canonical in {  # noqa: PLR2004  `/usr` and the like
-        *search,
-        *tree.program_directories,
-        "/usr/share",
-        "/usr/libexec",
-    }:
-        return
-    for path in tree.files_under(canonical, depth=PLUGIN_DEPTH):
+    ordinary = {*search, *tree.program_directories, "/usr/share", "/usr/libexec"}
+    if canonical.count("/") > 1 and canonical not in ordinary:
+        yield from _directory_leads(tree, canonical)
+
+
+def _directory_leads(tree: Tree, directory: str) -> Iterator[Lead]:
+    """Yield a directory's plugins, programs, and code that it may serve to browsers."""
+    for path in tree.files_under(directory, depth=PLUGIN_DEPTH):
         if ".so" in path.rpartition("/")[2]:
-            yield Lead(path, f"names the directory {canonical}, with", SOURCE)
-    for path in tree.files_in(canonical):
+            yield Lead(path, f"names the directory {directory}, with", SOURCE)
+    for path in tree.files_in(directory):
         if tree.executable(path):
-            yield Lead(path, f"names the directory {canonical}, with", SOURCE)
-    for path in tree.files_under(canonical, depth=SERVED_DEPTH):
+            yield Lead(path, f"names the directory {directory}, with", SOURCE)
+    for path in tree.files_under(directory, depth=SERVED_DEPTH):
         if path.endswith(BROWSER_SUFFIXES):
-            how = f"names the directory {canonical}, perhaps to serve it to browsers, with"
+            how = f"names the directory {directory}, perhaps to serve it to browsers, with"
             yield Lead(path, how, SOURCE)
 
 

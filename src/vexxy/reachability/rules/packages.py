@@ -72,6 +72,11 @@ def is_data_only(paths: Iterable[str], executables: frozenset[str]) -> bool:
     return bool(real) and len(code) <= SCRIPT_SHARE_MAX * len(real)
 
 
+def only_describes(paths: Iterable[str]) -> bool:
+    """Return whether a package has nothing but documentation of itself or others."""
+    return all(DESCRIPTIVE.fullmatch(path) for path in paths)
+
+
 def derived(package: Package) -> tuple[str, ...]:
     """Return the path prefixes of data that the package's own data is copied to."""
     return DERIVED.get(package.name, ())
