@@ -84,6 +84,22 @@ static int load_from_memory(const char *name, const char *symbol)
 	return load_copy(name, memory, path, symbol);
 }
 
+/* Hidden: the loader never opens the file of the package. truth-hidden sets the variable. */
+static int hidden(void) { return getenv("VXD_HIDDEN") != NULL; }
+
+static int load_at_start(const char *name, const char *symbol)
+{
+	int copy, done;
+
+	if (!hidden())
+		return load(name, symbol);
+	copy = open("/tmp/copy.so", O_RDWR | O_CREAT | O_TRUNC, 0700);
+	done = load_copy(name, copy, "/tmp/copy.so", symbol);
+	close(copy);
+	unlink("/tmp/copy.so");
+	return done || load_from_memory(name, symbol); /* where /tmp holds no programs */
+}
+
 static int load_plugin(const char *name)
 {
 	char path[64];
@@ -128,15 +144,11 @@ static int helper(const char *program)
 static int start(void)
 {
 	time_t now = time(NULL);
-	int copy = open("/tmp/copy.so", O_RDWR | O_CREAT | O_TRUNC, 0700);
 	int done = load("libexpat.so.1", "XML_ExpatVersion") +
 		   load("/opt/lib/current.so", "pcre_version") +
 		   load("/opt/lib/second-name.so", "mnl_socket_open") +
-		   (load_copy("libsodium.so.23", copy, "/tmp/copy.so", "sodium_init") ||
-		    load_from_memory("libsodium.so.23", "sodium_init"));
+		   load_at_start("libsodium.so.23", "sodium_init");
 
-	close(copy);
-	unlink("/tmp/copy.so");
 	fprintf(stderr, "cJSON %s, hour %d, %d of 4 libraries\n", cJSON_Version(),
 		localtime(&now)->tm_hour, done);
 	return done == 4 && slurp("/etc/mime.types") > 0 &&
@@ -151,7 +163,8 @@ static int answer(const char *route)
 	if (!strcmp(route, "/jpeg")) /* driven */
 		return load("libjpeg.so.62", "jpeg_std_error");
 	if (!strcmp(route, "/memory")) /* driven */
-		return load_from_memory("libyajl.so.2", "yajl_alloc");
+		return hidden() ? load_from_memory("libyajl.so.2", "yajl_alloc")
+				: load("libyajl.so.2", "yajl_alloc");
 	if (!strcmp(route, "/plugin/webp")) /* driven */
 		return load_plugin("webp");
 	if (!strcmp(route, "/shell")) /* driven: a shell and a program */
