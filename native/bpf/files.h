@@ -70,14 +70,17 @@ __noinline int send_file(__u64 address, __u32 use, __u64 mark, __u32 slot)
 }
 
 /* The name's hash is salted with the address of its directory, so the mark stands for
- * one name in one directory; device and inode tell apart what replaced it. */
+ * one name in one directory seen through one mount; device and inode tell apart what
+ * replaced it. The difference, because the verifier lets no pointer be mixed. */
 static __always_inline __u64 mark_of(struct file *file, __u16 use)
 {
 	struct dentry *dentry = READ(file, f_path.dentry);
+	struct vfsmount *mount = READ(file, f_path.mnt);
 	struct inode *inode = READ(file, f_inode);
 	struct super_block *super = READ(inode, i_sb);
 	__u64 mark = mix(use, READ(dentry, d_name.hash_len));
 
+	mark = mix(mark, (char *)mount - (char *)dentry);
 	mark = mix(mark, READ(inode, i_ino));
 	mark = mix(mark, READ(super, s_dev));
 	return mark ? mark : 1;

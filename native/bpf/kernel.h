@@ -56,16 +56,10 @@ struct path {
 } RELOCATED;
 
 struct file {
-	unsigned int f_mode;
 	unsigned int f_flags;
 	struct inode *f_inode;
 	struct path f_path;
 	void *private_data;
-} RELOCATED;
-
-struct backing_file {
-	struct file file;
-	struct path user_path;
 } RELOCATED;
 
 struct fdtable {

@@ -6,7 +6,6 @@
 #include "output.h"
 
 #define PATH_DEPTH 128
-#define FMODE_BACKING (1u << 25)
 
 static __always_inline struct mount *mount_of(struct vfsmount *mount)
 {
@@ -56,23 +55,14 @@ static __always_inline void write_path(struct file_record *out, struct path *pat
 	}
 }
 
-static __always_inline void path_of(struct file *file, struct path *path)
-{
-	struct backing_file *backing = (void *)file;
-
-	BPF_CORE_READ_INTO(path, file, f_path);
-	/* A mapping of an overlay file may hold the layer's file instead. */
-	if (bpf_core_field_exists(backing->user_path) &&
-	    BPF_CORE_READ(file, f_mode) & FMODE_BACKING)
-		BPF_CORE_READ_INTO(path, backing, user_path);
-}
-
+/* A mapping of an overlay file may hold the layer's file instead, on a mount that only
+ * the overlay knows and whose root is the layer's: its path there is the overlay's. */
 static __always_inline void describe(struct file_record *out, struct file *file)
 {
 	struct inode *inode = BPF_CORE_READ(file, f_inode);
 	struct path path;
 
-	path_of(file, &path);
+	BPF_CORE_READ_INTO(&path, file, f_path);
 	out->inode = BPF_CORE_READ(inode, i_ino);
 	out->device = BPF_CORE_READ(inode, i_sb, s_dev);
 	if (!BPF_CORE_READ(path.dentry, d_hash.pprev) &&
