@@ -43,6 +43,8 @@ DEFAULT_ECOSYSTEMS: Final = (
     "RubyGems",
     "crates.io",
 )
+# When `scripts/bundle_advisories.py` last ran.
+BUNDLED_ON: Final = "2026-11-21"
 _ONE_FAILED: Final = (
     errors.DownloadFailed,
     errors.NothingToImport,
@@ -219,9 +221,18 @@ def status(database: Path) -> DatabaseStatus:
 def bundled_path() -> Path:
     """Return the folder of the few advisories that ship with the product.
 
-    They serve the offline demonstration: a dated excerpt, no substitute for a database.
+    They serve the offline demonstration; `bundled_warning` is to be shown with it.
     """
     return Path(str(resources.files("vexxy.advisories") / "bundled"))
+
+
+def bundled_warning() -> str:
+    """Return a sentence about the age and smallness of the bundled advisories."""
+    count = sum(1 for _ in bundled_path().glob("*.json"))
+    return (
+        f"only the {count} advisories that ship with vexxy, as of {BUNDLED_ON}, were "
+        "asked; run `vexxy advisories update` before relying on the result"
+    )
 
 
 def derive_debian_symbols(
@@ -305,7 +316,10 @@ def _examine(index: Index, inventory: Inventory) -> Examination:
             matches += matching.build_matches(
                 package, hits, knowledge=knowledge, overlay=lines
             )
-    problems = (*_uncovered(inventory, known), *_undecided(asked, outcomes))
+    problems = (
+        *matching.unchecked(inventory, known),
+        *matching.undecided(asked, outcomes),
+    )
     return Examination(tuple(matches), problems)
 
 
@@ -349,37 +363,3 @@ def _shipped_overlay() -> dict[tuple[str, str], tuple[OverlayLine, ...]]:
             for line in overlay.parse(file.read_text("utf-8"), source=file.name):
                 found[line.ecosystem, line.package].append(line)
     return {key: tuple(lines) for key, lines in found.items()}
-
-
-def _uncovered(inventory: Inventory, known: Sequence[str]) -> tuple[Problem, ...]:
-    """Name the ecosystems that nothing is known about: not free, but unasked."""
-    counts: dict[str, int] = defaultdict(int)
-    for package in inventory.packages:
-        if package.ecosystem and not names.scopes(package.ecosystem, known):
-            counts[package.ecosystem] += 1
-    return tuple(
-        Problem(
-            "",
-            f"no advisories of {ecosystem} are stored; its {count} packages "
-            "were not checked",
-        )
-        for ecosystem, count in sorted(counts.items())
-    )
-
-
-def _undecided(
-    asked: Iterable[tuple[Package, tuple[names.Lookup, ...]]],
-    outcomes: dict[names.Lookup, matching.Outcome],
-) -> tuple[Problem, ...]:
-    found: list[Problem] = []
-    for package, lookups in asked:
-        unknown = [one for lookup in lookups for one in outcomes[lookup].unknown]
-        if unknown:
-            ids = ", ".join(sorted({one.record_id for one in unknown}))
-            path = package.locations[0] if package.locations else ""
-            text = (
-                f"{package.name} {package.version} cannot be compared with the ranges of "
-                f"{ids}: {unknown[0].reason}"
-            )
-            found.append(Problem(path, text))
-    return tuple(found)

@@ -1,5 +1,6 @@
 """Which advisories hit which installed packages, and how hits become matches."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from vexxy.advisories.types import (
     Severity,
     Symbol,
 )
-from vexxy.sbom.types import Package
+from vexxy.sbom.types import Inventory, Package, Problem
 
 
 class Hit(NamedTuple):
@@ -186,3 +187,39 @@ def _symbols(
 def overlay_key(lookup: Lookup) -> tuple[str, str]:
     """Return under which ecosystem and package the overlay files a package."""
     return names.family(lookup.ecosystem), lookup.name
+
+
+def unchecked(inventory: Inventory, known: Sequence[str]) -> tuple[Problem, ...]:
+    """Name the ecosystems that nothing is known about: not free, but unasked."""
+    counts = Counter(
+        package.ecosystem
+        for package in inventory.packages
+        if package.ecosystem and not names.scopes(package.ecosystem, known)
+    )
+    return tuple(
+        Problem(
+            "",
+            f"no advisories of {ecosystem} are stored; its {count} packages "
+            "were not checked",
+        )
+        for ecosystem, count in sorted(counts.items())
+    )
+
+
+def undecided(
+    asked: Iterable[tuple[Package, tuple[Lookup, ...]]],
+    outcomes: Mapping[Lookup, Outcome],
+) -> tuple[Problem, ...]:
+    """Name the packages that some advisory could say nothing about."""
+    found: list[Problem] = []
+    for package, lookups in asked:
+        unknown = [one for lookup in lookups for one in outcomes[lookup].unknown]
+        if unknown:
+            ids = ", ".join(sorted({one.record_id for one in unknown}))
+            path = package.locations[0] if package.locations else ""
+            text = (
+                f"{package.name} {package.version} cannot be compared with the ranges of "
+                f"{ids}: {unknown[0].reason}"
+            )
+            found.append(Problem(path, text))
+    return tuple(found)

@@ -31,8 +31,8 @@ class Intake:
     ) -> Iterator[tuple[str, Advisory]]:
         """Yield each record and the ecosystem, without release, that it is filed under.
 
-        That is the one asked for with `only`, whose packages alone are then kept, or the
-        ecosystem of the record's first package.
+        That is the one asked for with `only` (as it was asked, `Debian` or `Debian:12`),
+        whose packages alone are then kept, or that of the record's first package.
 
         Raises:
             NothingToImport: A path is neither folder, archive nor record.
@@ -65,15 +65,19 @@ class Intake:
         if parsed.advisory is None:
             self.withdrawn += 1
             return
-        packages = tuple(
-            one
-            for one in parsed.advisory.packages
-            if self._only is None or names.family(one[0]) == self._only
-        )
+        packages = tuple(one for one in parsed.advisory.packages if self._wants(one[0]))
         if not packages:
             self.without_package += 1
             return
-        yield names.family(packages[0][0]), parsed.advisory._replace(packages=packages)
+        origin = self._only or names.family(packages[0][0])
+        yield origin, parsed.advisory._replace(packages=packages)
+
+    def _wants(self, ecosystem: str) -> bool:
+        """Tell whether a record of this ecosystem belongs to the one asked for."""
+        if self._only is None:
+            return True
+        family = names.family(ecosystem)
+        return self._only in {ecosystem, family} or ecosystem == names.family(self._only)
 
     def why_nothing(self) -> str:
         """Return why no record was found, in words."""
