@@ -1,4 +1,4 @@
-"""The real tools, built by the Go toolchain from the public Go module proxy.
+"""The real tools: Go modules built by the Go toolchain, validators from npm.
 
 Versions are pinned here and nowhere else. Each module is unpacked into a cache and
 built in its own tree, so that its `go.sum` and its `replace` lines hold. The small
@@ -25,7 +25,10 @@ _WHY_MAX: Final = 300
 
 @dataclass(frozen=True)
 class Tool:
-    """A Go program: a package of a module at a version, or a probe built within it."""
+    """A program at a version: a Go package, a probe built within one, or from npm.
+
+    `package` is what `go build` builds, or the npm package; `probe` is a folder of ours.
+    """
 
     name: str
     module: str
@@ -33,6 +36,7 @@ class Tool:
     package: str = "."
     probe: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    npm: bool = False
 
     @property
     def binary(self) -> str:
@@ -70,6 +74,8 @@ TOOLS: Final = {
         Tool("govex", _GO_VEX, "v0.2.8", probe="govex"),
         Tool("grypedb", _GRYPE, "v0.119.0", probe="grypedb"),
         Tool("trivydb", _TRIVY, "v0.74.0", probe="trivydb", environment=_JSON_V2),
+        Tool("csaf-validator", "@secvisogram/csaf-validator-lib", "2.0.10", npm=True),
+        Tool("sarif-multitool", "@microsoft/sarif-multitool", "5.7.0", npm=True),
     )
 }
 
@@ -82,6 +88,8 @@ def cache_folder() -> Path:
 
 def install(tool: Tool) -> Installed:
     """Return the tool, building it if it is not in the cache yet."""
+    if tool.npm:
+        return _install_npm(tool)
     path = cache_folder() / "bin" / tool.binary
     if path.exists():
         return Installed(tool, path)
@@ -95,6 +103,28 @@ def install(tool: Tool) -> Installed:
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired, OSError) as error:
         return Installed(tool, None, _why(error))
     return Installed(tool, path)
+
+
+def _install_npm(tool: Tool) -> Installed:
+    """Return the folder that an npm package is installed in."""
+    folder = cache_folder() / "npm" / tool.binary
+    if (folder / "node_modules" / tool.module / "package.json").exists():
+        return Installed(tool, folder)
+    if shutil.which("npm") is None:
+        return Installed(tool, None, "npm is not on PATH")
+    folder.mkdir(parents=True, exist_ok=True)
+    command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"]
+    try:
+        subprocess.run(
+            [*command, "--prefix", str(folder), f"{tool.module}@{tool.version}"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=_BUILD_TIMEOUT_SECONDS,
+        )
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired, OSError) as error:
+        return Installed(tool, None, _why(error))
+    return Installed(tool, folder)
 
 
 def _unpacked(tool: Tool) -> Path:

@@ -98,7 +98,8 @@ def dump(document: Document, *, namespace: str | None) -> bytes:
         "product_tree": tree.write(),
         "vulnerabilities": vulnerabilities,
     }
-    return f"{json.dumps(csaf, ensure_ascii=False, indent=2)}\n".encode()
+    text = json.dumps(csaf, ensure_ascii=False, indent=2, sort_keys=True)  # 6.2.13
+    return f"{text}\n".encode()
 
 
 def _is_cve(name: str) -> bool:
@@ -160,8 +161,13 @@ def _tracking(document: Document) -> Json:
         "initial_release_date": clock.rfc3339(first),
         "current_release_date": clock.rfc3339(now),
         "revision_history": history,
-        "generator": {"engine": {"name": document.tooling or "VEXxy Enterprise"}},
+        "generator": {"engine": _engine(document.tooling or "vexxy")},
     }
+
+
+def _engine(tooling: str) -> Json:
+    name, _, version = tooling.partition("/")
+    return {"name": name, "version": version} if version else {"name": name}
 
 
 def _vulnerability(

@@ -61,8 +61,10 @@ def dump(document: Document, *, claims: Sequence[Claim] = ()) -> bytes:
             rules.setdefault(name, _rule(statement.vulnerability, claim))
             number = numbers.setdefault(name, len(numbers))
             results.append(_result(statement, leaf, claim=claim, rule=number))
+    name, _, version = (document.tooling or "vexxy").partition("/")
     driver: dict[str, Json] = {
-        "name": document.tooling or "VEXxy Enterprise",
+        "name": name,
+        **({"version": version} if version else {}),
         "rules": list(rules.values()),
     }
     run: dict[str, Json] = {
