@@ -12,6 +12,7 @@ from vexxy.reachability.loadable.modules import source_of
 from vexxy.reachability.loadable.tree import Tree
 from vexxy.reachability.rules import packages
 from vexxy.reachability.rules.facts import Presence
+from vexxy.reachability.rules.observation import CODE_ACCESSES
 from vexxy.reachability.wire import elf
 from vexxy.sbom.types import Inventory, Package
 from vexxy.tracer.types import Access, ExecutionProfile, FileAccess, Source
@@ -83,12 +84,54 @@ class Ownership:
             meta = "it lists no files (a meta or virtual package)"
             silent = "the inventory does not say which files it has"
             return Presence.UNKNOWN, meta if package.files_known else silent
-        if files and packages.only_describes(files):
-            return Presence.UNKNOWN, "it only has files that describe it (a meta package)"
+        hollow = self._hollow(package, files) if files else ""
+        if hollow:
+            return Presence.UNKNOWN, hollow
         if files:
             there = f"{len(files)} of {len(package.files)} listed files are there"
             return Presence.PRESENT, there
         return self._gone(package, package.files)
+
+    def _hollow(self, package: Package, files: frozenset[str]) -> str:
+        """Return why a package that is there cannot hold what is vulnerable, or nothing."""
+        if packages.only_describes(files):
+            return "it only has files that describe it (a meta package)"
+        sibling = self._running_sibling(package, files)
+        if sibling is None:
+            return ""
+        started = f"its code is in {sibling.name} of the same source, which is loaded"
+        return f"it has no code of its own, {started}"
+
+    def _running_sibling(self, package: Package, files: Iterable[str]) -> Package | None:
+        """Return a loaded package of the same source when this one has only scripts.
+
+        `redis-server` holds the start script and a link, `redis-tools` the program.
+        """
+        if package.type not in packages.OS_TYPES or not package.source_name:
+            return None
+        siblings = [one for one in self._sources[package.source_name] if one is not package]
+        if not siblings or packages.has_own_code(files, self._machine_code(files)):
+            return None
+        return next((one for one in siblings if self._is_loaded(one)), None)
+
+    @cached_property
+    def _sources(self) -> Mapping[str, list[Package]]:
+        """Packages of the distribution by their source."""
+        found: dict[str, list[Package]] = defaultdict(list)
+        for one in self._inventory.packages:
+            if one.type in packages.OS_TYPES:
+                found[one.source_name].append(one)
+        return found
+
+    def _is_loaded(self, package: Package) -> bool:
+        touched = self._touched(self._files(package))
+        return any(one.access in CODE_ACCESSES for one in touched)
+
+    def _machine_code(self, files: Iterable[str]) -> frozenset[str]:
+        programs = (path for path in files if self._tree.executable(path))
+        return frozenset(
+            path for path in programs if (self._tree.read(path) or b"")[:4] == elf.MAGIC
+        )
 
     def _gone(self, package: Package, written: Iterable[str]) -> tuple[Presence, str]:
         for path in written:

@@ -43,6 +43,9 @@ DAEMONS: Final = {
     "init": ("/etc/inittab", "/etc/init.d", "/etc/rc.local"),
     "s6-svscan": ("/etc/services.d", "/etc/s6-overlay", "/etc/cont-init.d", "/run/s6"),
     "runsvdir": ("/etc/service", "/etc/sv", "/etc/runit"),
+    "sshd": ("/etc/passwd",),
+    "login": ("/etc/passwd",),
+    "su": ("/etc/passwd",),
     "supervisord": ("/etc/supervisord.conf", "/etc/supervisor"),
 }
 PERIODIC: Final = (

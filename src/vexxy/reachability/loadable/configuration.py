@@ -20,6 +20,8 @@ ELSEWHERE: Final = (
     "/var/lib/dpkg/", "/lib/apk/db/", "/var/lib/apk/", "/var/lib/rpm/", "/var/log/",
     "/usr/bin/", "/usr/sbin/", "/usr/share/perl", "/usr/share/common-licenses/",
 )  # fmt: skip
+# Lists of login shells; only what starts login shells runs one (see `commands.DAEMONS`).
+ACCOUNTS: Final = frozenset({"/etc/passwd", "/etc/shells", "/etc/passwd-"})
 # They describe packages: a name in them is no use of it.
 MANIFESTS: Final = frozenset(
     {
@@ -33,7 +35,12 @@ MANIFESTS: Final = frozenset(
 def is_configuration(path: str) -> bool:
     """Return whether a file may be configuration, by its name."""
     name = path.rpartition("/")[2]
-    if path.startswith(ELSEWHERE) or name in MANIFESTS or "-info/" in path:
+    if (
+        path in ACCOUNTS
+        or path.startswith(ELSEWHERE)
+        or name in MANIFESTS
+        or "-info/" in path
+    ):
         return False
     suffix = name[name.rfind(".") :] if "." in name[1:] else ""
     return suffix in SUFFIXES

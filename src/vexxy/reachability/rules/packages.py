@@ -21,6 +21,7 @@ CODE_SUFFIXES: Final = (
     ".dll", ".exe", ".ts", ".html", ".htm", ".R", ".scm", ".beam",
 )  # fmt: skip
 VERSIONED_LIBRARY: Final = re.compile(r".*\.so(\.[\d.]+)?")
+NO_PROGRAM: Final = (".sh", ".html", ".htm")
 BROWSER_SUFFIXES: Final = (".js", ".mjs", ".wasm")
 DESCRIPTIVE: Final = re.compile(
     r".*(/usr/share/(doc|man|locale|info|lintian)/.*|\.dist-info/.*|\.egg-info(/.*)?|"
@@ -75,6 +76,18 @@ def is_data_only(paths: Iterable[str], executables: frozenset[str]) -> bool:
 def only_describes(paths: Iterable[str]) -> bool:
     """Return whether a package has nothing but documentation of itself or others."""
     return all(DESCRIPTIVE.fullmatch(path) for path in paths)
+
+
+def has_own_code(paths: Iterable[str], machine_code: frozenset[str]) -> bool:
+    """Return whether a package holds code that could be a vulnerable one.
+
+    Start scripts do not count: the code they start is in another package.
+    """
+    return any(
+        path in machine_code
+        or (is_code(path, executable=False) and not path.endswith(NO_PROGRAM))
+        for path in paths
+    )
 
 
 def derived(package: Package) -> tuple[str, ...]:

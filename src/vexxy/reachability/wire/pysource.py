@@ -25,7 +25,11 @@ DYNAMIC_WORDS: Final = (
     "find_module", "find_loader", "run_module", "run_path", "iter_modules",
     "walk_packages", "resolve_name", "importstr", "_import", "Lazy",
 )  # fmt: skip
-RUNNING_WORDS: Final = ("subprocess", "open", "exec", "spawn", "system", "getoutput", "sh")
+RUNNING_WORDS: Final = (
+    "subprocess", "os.system", "os.popen", "os.exec", "os.spawn", "os.posix_spawn",
+    "Popen(", "pty.spawn", "getoutput(", "from os import", "pexpect", "plumbum",
+    "import sh\n",
+)  # fmt: skip
 LIBRARY_WORDS: Final = ("ctypes", "cffi", "dlopen", "CDLL", "find_library")
 ENTRY_WORDS: Final = ("entry_point", "get_entry_map")
 
@@ -38,13 +42,6 @@ CALL: Final = re.compile(
     r"""\s*\(\s*(?P<constant>[rRuUbB]{0,2}(?P<quote>["'])(?P<name>[\w.]*)(?P=quote)\s*[,)])?"""
 )
 DOTTED: Final = re.compile(r"""["'](\.{0,2}[A-Za-z_]\w*(?:\.\w+)*)(?::[\w.]+)?["']""")
-RUNS: Final = re.compile(
-    r"\bimport\s+(?:[\w.]+\s*,\s*)*(?:subprocess|pexpect|plumbum|sh)\b"
-    r"|\bfrom\s+(?:subprocess|pexpect|plumbum|sh)\b|\bsubprocess\s*\."
-    r"|os\.(?:system|exec[lv]\w*|spawn\w+|popen|posix_spawnp?)\b|\bPopen\s*\("
-    r"|\bfrom\s+(?:os|pty|asyncio)\s+import\b[^\n]*\b(?:system|popen|exec|spawn|create_sub)"
-    r"|\bpty\.spawn\b|\bcreate_subprocess_\w+|\bgetoutput\s*\("
-)
 ENTRY_POINTS: Final = re.compile(
     r"\b(?:entry_points|iter_entry_points|load_entry_point|get_entry_map)\s*\("
 )
@@ -87,7 +84,7 @@ def read(text: str) -> Source:
         imports=(*_statements(text), *constants),
         dynamic=any(not call["constant"] for call in calls),
         strings=frozenset(DOTTED.findall(text)),
-        runs=_has(text, RUNNING_WORDS) and RUNS.search(text) is not None,
+        runs=_has(text, RUNNING_WORDS),
         loads_libraries=_has(text, LIBRARY_WORDS),
         entry_points=_has(text, ENTRY_WORDS) and ENTRY_POINTS.search(text) is not None,
     )
