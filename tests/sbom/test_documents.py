@@ -81,6 +81,7 @@ PACKAGES = (
     ),
     a_package("pkg:npm/qs@6.7.0", ecosystem="npm", locations=("/a/package.json",)),
     a_package("pkg:npm/qs@6.7.0", ecosystem="npm", locations=("/b/package.json",)),
+    a_package("pkg:pypi/zope.interface@5", name="zope-interface", ecosystem="PyPI"),
     a_package("pkg:pypi/flask@2.0.1", ecosystem="PyPI", locations=("/x/METADATA",)),
     a_package(
         "pkg:rpm/rocky/bash@5.1-4.el9?arch=x86_64&distro=rocky-9.3&epoch=2",

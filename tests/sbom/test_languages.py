@@ -60,6 +60,15 @@ def test_a_wheel_owns_what_its_record_lists(survey: Survey) -> None:
     )
 
 
+def test_a_dotted_name_keeps_its_dot_in_the_purl(survey: Survey) -> None:
+    """Syft and Trivy keep it, and VEX is matched by purl; OSV's name has none."""
+    text = metadata("Zope.Interface_X", "5.0")
+    inventory = survey({"/s/zope.interface_x-5.0.dist-info/METADATA": text})
+
+    assert inventory.packages[0].purl == "pkg:pypi/zope.interface-x@5.0"
+    assert inventory.packages[0].name == "zope-interface-x"
+
+
 def test_debian_and_python_both_claim_a_module(survey: Survey) -> None:
     """Debian deletes RECORD; its own list says whose the modules are."""
     info = f"{SITE}/six-1.16.egg-info"
@@ -144,7 +153,7 @@ def test_metadata_without_name_or_version_is_a_problem(survey: Survey) -> None:
 def test_this_environment_is_read_as_python_itself_reads_it() -> None:
     """Goal: agree with importlib.metadata on a large real environment."""
     expected = {
-        (purls.normalized_pypi_name(found.name), found.version)
+        (purls.ecosystem_name("pypi", found.name), found.version)
         for found in importlib.metadata.distributions(path=[_site_packages()])
     }
 

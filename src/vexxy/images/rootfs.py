@@ -160,7 +160,9 @@ class RootFilesystem:
             FileMissing: Nothing is there, or it is no regular file.
             FileUnreadable: The host refused.
         """
-        canonical = self.resolve(path)
+        # What the walk found is canonical: most files that are opened come from there.
+        walked = path in self.__dict__.get("entries", ())
+        canonical = path if walked else self.resolve(path)
         if canonical is None or canonical == "/":
             raise FileMissing(f"the image has no file {path}")
         try:

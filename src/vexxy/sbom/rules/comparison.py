@@ -14,6 +14,8 @@ Key: TypeAlias = tuple[str, str, str]
 # far more than two different applications share.
 LANGUAGE_SHARE_MIN: Final = 2 / 3
 _EXAMPLES_MAX: Final = 3
+# Keys that rpm keeps among its packages; some tools list them, we do not.
+_NO_PACKAGES: Final = frozenset({"gpg-pubkey"})
 
 
 def package_key(package: Package) -> Key:
@@ -77,6 +79,7 @@ def _keys(inventory: Inventory, *, system: bool) -> set[Key]:
         package_key(package)
         for package in inventory.packages
         if (package.type in DISTRIBUTION_TYPES) == system
+        and package.name not in _NO_PACKAGES
     }
 
 

@@ -16,9 +16,15 @@ _BINARY_REBUILD: Final = re.compile(r"\+b\d+$")
 _SEPARATORS: Final = re.compile(r"[-_.]+")
 
 
-def normalized_pypi_name(name: str) -> str:
-    """Return the name as PEP 503 compares it."""
-    return _SEPARATORS.sub("-", name).lower()
+def ecosystem_name(package_type: str, name: str) -> str:
+    """Return the name as its ecosystem compares names.
+
+    PyPI takes `Zope.Interface` and `zope-interface` for one (PEP 503); a purl keeps the
+    dot, and so do the tools that match purls.
+    """
+    if package_type == "pypi":
+        return _SEPARATORS.sub("-", name).lower()
+    return name.lower() if package_type in {"npm", "composer"} else name
 
 
 def distribution_qualifier(distribution: Distribution | None) -> str | None:
@@ -130,7 +136,7 @@ def package_of_purl(text: str, *, distribution: Distribution | None) -> Package 
     qualifiers = dict(purl.qualifiers or {})
     upstream = str(qualifiers.pop("upstream", ""))
     version = purl.version or ""
-    name = _full_name(purl)
+    name = ecosystem_name(purl.type, _full_name(purl))
     if purl.type == "rpm" and "epoch" in qualifiers:
         version = f"{qualifiers['epoch']}:{version}"
     if purl.type == "deb" and "epoch" in qualifiers:  # how Trivy writes it

@@ -42,7 +42,7 @@ def _add(survey: Survey, path: str, package: Mapping[str, object]) -> None:
     else:
         directory = survey.root.resolve(f"{posixpath.dirname(composer)}/{name}")
     survey.add_language_package(
-        ("composer", name.lower(), version.removeprefix("v")),
+        ("composer", name, version.removeprefix("v")),
         location=path,
         files=survey.below(directory) if directory not in {None, "/"} else None,
     )

@@ -55,5 +55,5 @@ def _add(survey: Survey, directory: str, path: str) -> None:
         file for file in survey.below(directory) if nested not in file[len(directory) :]
     ]
     survey.add_language_package(
-        ("npm", name.lower(), version.removeprefix("v").strip()), location=path, files=files
+        ("npm", name, version.removeprefix("v").strip()), location=path, files=files
     )

@@ -17,7 +17,6 @@ from functools import partial
 from typing import Final
 
 from vexxy.kit.errors import VexxyError
-from vexxy.sbom.rules import purls
 from vexxy.sbom.wire.survey import Survey
 
 _SUFFIXES: Final = (".py", ".pyc", ".so", ".pth")
@@ -58,9 +57,7 @@ def _add_named(
     if not name or not version:
         survey.note(metadata, "Python metadata without a name or a version")
         return
-    survey.add_language_package(
-        ("pypi", purls.normalized_pypi_name(name), version), location=metadata, files=files
-    )
+    survey.add_language_package(("pypi", name, version), location=metadata, files=files)
 
 
 def _headers(text: str) -> dict[str, str]:

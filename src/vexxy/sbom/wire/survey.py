@@ -116,7 +116,7 @@ class Survey:
             Package(
                 purl=purls.language_purl(package_type, name, version),
                 type=package_type,
-                name=name,
+                name=purls.ecosystem_name(package_type, name),
                 version=version,
                 ecosystem=ecosystems.ecosystem_of(package_type, None),
                 locations=(location,),
