@@ -1,24 +1,48 @@
 """Puts the adapters together."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
+from vexxy.advisories.ports import Feed, PatchSource
 from vexxy.analysis.ports import Tools
-from vexxy.integrations.container_engine import connection
+from vexxy.integrations.container_engine import connection, helper
+from vexxy.integrations.container_engine.adapter import Engine
+from vexxy.integrations.container_engine.helper import HelperRun
+from vexxy.integrations.debian.apt import Apt
+from vexxy.integrations.debian.patches import DebianPatches
 from vexxy.integrations.http_driver.generator import HttpTraffic
+from vexxy.integrations.osv.feed import OsvFeed
+from vexxy.sandbox import rules as sandbox_rules
 from vexxy.sandbox.ports import ContainerEngine
+from vexxy.sandbox.types import Plan
 from vexxy.settings import Settings
+from vexxy.tracer import service as tracer
+from vexxy.tracer.errors import AgentFailed, AgentMissing
 from vexxy.tracer.service import AgentRecorder
 
 
 @contextmanager
-def engine(settings: Settings, *, runtime: str | None = None) -> Iterator[ContainerEngine]:
+def engine(settings: Settings, *, runtime: str | None = None) -> Iterator[Engine]:
     """Provide a container engine; one that was started for this ends with it."""
     found = connection.open_engine(settings.engine, runtime=runtime)
     try:
         yield found
     finally:
         found.close()
+
+
+def feed(settings: Settings) -> Feed:
+    """Return OSV's exports, or the mirror of them that is set."""
+    return OsvFeed(settings.osv_url)
+
+
+@contextmanager
+def debian_patches() -> Iterator[PatchSource]:
+    """Provide Debian's source packages, read through apt."""
+    with Apt() as apt:
+        yield DebianPatches(apt)
 
 
 @contextmanager
@@ -31,3 +55,38 @@ def tools(settings: Settings, *, runtime: str | None = None) -> Iterator[Tools]:
             traffic=HttpTraffic(),
             database_path=settings.database_path,
         )
+
+
+def placement(settings: Settings, engine: ContainerEngine) -> Plan:
+    """Return where an analysis with this engine has to run."""
+    try:
+        tracing = tracer.probe(settings.tracer).obstacle
+    except (AgentMissing, AgentFailed) as error:
+        tracing = error.message
+    return sandbox_rules.plan(
+        engine.info(),
+        root_here=os.geteuid() == 0,
+        tracing=tracing,
+        helper_image=engine.find_image(settings.helper_image) is not None,
+    )
+
+
+def run_in_helper(
+    settings: Settings,
+    engine: Engine,
+    *,
+    arguments: Sequence[str],
+    readable: Sequence[Path],
+    writable: Sequence[Path],
+) -> int:
+    """Run the command line in the project's own image; return its exit code."""
+    return helper.run(
+        engine,
+        HelperRun(
+            image=settings.helper_image,
+            arguments=arguments,
+            data_directory=settings.data_directory,
+            readable=readable,
+            writable=writable,
+        ),
+    )

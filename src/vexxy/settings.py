@@ -10,7 +10,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX: Final = "VEXXY_"
 # Read by tests, the setup script and the tracer's own loader, not by this class.
-OTHER_NAMES: Final = frozenset({"VEXXY_TEST_ENGINE"})
+OTHER_NAMES: Final = frozenset(
+    {
+        "VEXXY_TEST_ENGINE",
+        "VEXXY_IN_HELPER",
+        "VEXXY_HELPER_OWNER",
+        "VEXXY_HELPER_FOLDERS",
+    }
+)
 
 
 def _data_directory() -> Path:

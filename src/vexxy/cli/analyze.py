@@ -13,7 +13,7 @@ from vexxy import bootstrap
 from vexxy.analysis import pipeline, publication, rules
 from vexxy.analysis.errors import RequestRefused, ScriptFailed
 from vexxy.analysis.types import Profile, Request, Result
-from vexxy.cli import console, table
+from vexxy.cli import console, placement, table
 from vexxy.cli.exit import ExitCode
 from vexxy.kit import files
 from vexxy.settings import Settings
@@ -134,6 +134,9 @@ def analyze(  # noqa: PLR0913  each option of the command is a parameter
     )
     rules.check_request(request)
     settings = Settings()
+    placement.run_where_possible(
+        settings, request, script=test_script, results=(output, evidence)
+    )
     with (
         bootstrap.tools(settings, runtime=runtime) as tools,
         console.listener(json_lines=json_progress) as listener,
@@ -201,7 +204,7 @@ def _write(
 ) -> None:
     if form is Output.TABLE:
         if path is None:
-            table.show(result, Console(highlight=False), everything=everything)
+            table.show(result, console.stdout(), everything=everything)
         else:
             with path.open("w", encoding="utf-8") as stream:
                 shown = Console(file=stream, highlight=False, width=200)

@@ -4,7 +4,7 @@ import os
 
 import typer
 
-from vexxy.cli import advisories, analyze, console, explain, sbom, vex
+from vexxy.cli import advisories, analyze, console, doctor, explain, sbom, vex
 from vexxy.settings import unknown_names
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
 app.command()(analyze.analyze)
 app.command()(explain.explain)
 app.command()(sbom.sbom)
+app.command()(doctor.doctor)
 app.add_typer(advisories.app, name="advisories")
 app.add_typer(vex.app, name="vex")
 

@@ -19,6 +19,9 @@ from vexxy.kit.progress import Listener, Progress
 # Often enough to show life in a log, seldom enough not to fill it.
 PLAIN_INTERVAL_SECONDS: Final = 10.0
 
+# A table in a file or a pipe has room; only a terminal has an edge.
+PIPE_COLUMNS: Final = 200
+
 STDERR: Final = Console(stderr=True, highlight=False)
 
 
@@ -108,6 +111,12 @@ def listener(*, json_lines: bool) -> Iterator[Listener]:
             yield terminal
     else:
         yield PlainLines(sys.stderr)
+
+
+def stdout() -> Console:
+    """Return a console for what a command answers, on standard output."""
+    wide = None if sys.stdout.isatty() else PIPE_COLUMNS
+    return Console(highlight=False, width=wide)
 
 
 def report(error: VexxyError) -> None:

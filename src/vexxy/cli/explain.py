@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from vexxy.analysis import wire
 from vexxy.analysis.errors import FindingNotFound
+from vexxy.cli import console
 from vexxy.reachability import service as reachability
 from vexxy.reachability.types import Verdict
 
@@ -30,11 +30,11 @@ def explain(
             + (f" in {package}" if package else ""),
             hint="the ids are in the table of: vexxy analyze",
         )
-    console = Console(highlight=False)
-    console.print(f"{data['image_ref']}  {data['image_digest']}", markup=False)
+    shown = console.stdout()
+    shown.print(f"{data['image_ref']}  {data['image_digest']}", markup=False)
     for verdict in found:
         for line in reachability.explain(verdict):
-            console.print(line, markup=False, soft_wrap=True)
+            shown.print(line, markup=False, soft_wrap=True)
 
 
 def _select(

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from vexxy import bootstrap
@@ -112,4 +111,4 @@ def _table(found: Inventory) -> None:
             str(len(package.files)) if package.files_known else "?",
             package.embedded_in or (package.locations[0] if package.locations else ""),
         )
-    Console(highlight=False).print(table)
+    console.stdout().print(table)

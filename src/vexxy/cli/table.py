@@ -26,34 +26,55 @@ WORDS: Final = {
 }
 
 
+IDS_SHOWN: Final = 3
+
+
 def show(result: Result, console: Console, *, everything: bool) -> None:
     """Print the table and what it stands on.
 
     Args:
         result: A finished analysis.
         console: Where to.
-        everything: Whether to list also what is not affected.
+        everything: Whether to list each finding, also those that are not affected;
+            otherwise findings of one package that share a status share a row.
     """
     ordered = rules.in_reading_order(result.verdicts)
-    listed = [v for v in ordered if everything or v.status is not Status.NOT_AFFECTED]
-    if listed:
-        console.print(_verdicts(listed))
+    if everything:
+        rows = [[verdict] for verdict in ordered]
+    else:
+        rows = _grouped(v for v in ordered if v.status is not Status.NOT_AFFECTED)
+    if rows:
+        console.print(_rows(rows))
     console.print(Group(*_closing(result)))
 
 
-def _verdicts(verdicts: Iterable[Verdict]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("severity", "vulnerability", "package", "status", "sure"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("why", ratio=1)
+def _grouped(verdicts: Iterable[Verdict]) -> list[list[Verdict]]:
+    """Return verdicts of one package and status together, in the order of the first."""
+    groups: dict[tuple[str, Status, tuple[str, ...]], list[Verdict]] = {}
     for verdict in verdicts:
+        package = verdict.package
+        key = (package.purl, verdict.status, package.locations)
+        groups.setdefault(key, []).append(verdict)
+    return list(groups.values())
+
+
+def _rows(rows: Iterable[Sequence[Verdict]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("package", "status", "sure", "worst"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("findings", ratio=2)
+    table.add_column("why", ratio=3)
+    for group in rows:
+        first = group[0]
+        ids = [verdict.vulnerability_id for verdict in group]
+        hidden = f" and {len(ids) - IDS_SHOWN} more" if ids[IDS_SHOWN:] else ""
         table.add_row(
-            verdict.severity.value,
-            Text(verdict.vulnerability_id),
-            Text(f"{verdict.package.name} {verdict.package.version}"),
-            Text(WORDS[verdict.status], style=STYLES[verdict.status]),
-            f"{verdict.confidence_score:.2f}",
-            Text(verdict.reason),
+            Text(f"{first.package.name} {first.package.version}"),
+            Text(WORDS[first.status], style=STYLES[first.status]),
+            f"{min(verdict.confidence_score for verdict in group):.2f}",
+            first.severity.value,
+            Text(", ".join(ids[:IDS_SHOWN]) + hidden),
+            Text(first.reason),
         )
     return table
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -44,7 +43,7 @@ def validate(
     """
     target, packages = _target(result) if result else (None, ())
     report = vex.validate(document, target=target, packages=packages)
-    shown = Console(highlight=False)
+    shown = console.stdout()
     for remark in report.remarks:
         line = Text(f"{remark.gravity.value}: ", style=STYLES[remark.gravity])
         where = f" ({remark.where})" if remark.where else ""
@@ -131,7 +130,7 @@ def diff(
         packages=packages,
         fixable=fixable,
     )
-    shown = Console(highlight=False)
+    shown = console.stdout()
     for change in found:
         shown.print(
             Text(f"{change.change.value:12} {change.vulnerability} {change.purl}"),

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Final
 
+import msgspec
+
 from vexxy.tracer.errors import (
     AgentFailed,
     AgentMissing,
@@ -21,8 +23,9 @@ from vexxy.tracer.errors import (
     NoSourceWorks,
     TargetEnded,
 )
-from vexxy.tracer.types import Counters, Refusal, Source, Target, Trace
+from vexxy.tracer.types import Counters, Probe, Refusal, Source, Target, Trace
 from vexxy.tracer.wire import lines
+from vexxy.tracer.wire import probe as probe_line
 from vexxy.tracer.wire.assembly import Assembly
 
 AGENT: Final = "vexxy-trace"
@@ -49,6 +52,22 @@ def find_agent(environment: Mapping[str, str] | None = None) -> Path:
     if found is None:
         raise AgentMissing(f"{beside.parent} and PATH")
     return Path(found)
+
+
+def probe(agent: Path | None = None) -> Probe:
+    """Return what can be recorded on this machine; `agent` as for `AgentRecorder`.
+
+    Raises:
+        AgentMissing, AgentFailed: There is no agent, or it does not run here.
+    """
+    command = [str(agent or find_agent()), "probe"]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, timeout=READY_TIMEOUT_SECONDS, check=True
+        )
+        return probe_line.decode(done.stdout)
+    except (OSError, subprocess.SubprocessError, msgspec.MsgspecError) as error:
+        raise AgentFailed(f"{command[0]} cannot probe this machine: {error}") from error
 
 
 class AgentRecorder:
@@ -143,7 +162,7 @@ class AgentRecording:
         with self._lock:
             if died is None and self._assembly.ended is None:
                 died = "the tracing agent did not end its recording in time"
-            if died is not None and self._assembly.ended is None:
+            if died is not None:
                 self._assembly.add_gap("recorder_died", died)
             self._trace = self._assembly.trace(elapsed_seconds)
         return self._trace

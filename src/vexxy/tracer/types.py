@@ -1,5 +1,6 @@
 """Values of an observation. Paths are canonical paths inside the image."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -285,3 +286,23 @@ class Window:
     traffic_requests: int = 0
     reasons: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What can be recorded on this machine.
+
+    Attributes:
+        sources: Best first; the reason why one does not work, empty where it does.
+    """
+
+    kernel: str
+    sources: Mapping[Source, str]
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why nothing can be recorded, None when something works."""
+        if any(not reason for reason in self.sources.values()):
+            return None
+        first = next(iter(self.sources.values()), "no source is known")
+        return f"the kernel cannot be traced from here: {first}"
