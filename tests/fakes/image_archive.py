@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 APPLETS = (
-    "cat", "chmod", "chown", "dd", "echo", "env", "false", "grep", "head", "httpd", "id",
-    "kill", "ls", "mkdir", "mount", "nc", "ping", "ps", "rm", "sh", "sleep", "su", "tail",
-    "touch", "true", "wget", "yes",
+    "cat", "chmod", "chown", "dd", "echo", "env", "false", "find", "grep", "head", "httpd",
+    "id", "kill", "ls", "mkdir", "mount", "nc", "ping", "ps", "rm", "sh", "sleep", "su",
+    "tail", "test", "touch", "true", "wget", "yes",
 )  # fmt: skip
 HTTPD = ("/bin/httpd", "-f", "-p", "80", "-h", "/www")
 

@@ -90,7 +90,7 @@ def test_scratch_is_memory_where_it_is_filled_and_a_volume_where_not() -> None:
 
 
 def test_no_limit_is_raised_above_our_own() -> None:
-    limits = {entry["Name"]: entry for entry in wire._ulimits(10**9)}
+    limits = {entry["Name"]: entry for entry in wire.ulimits(10**9)}
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     expected = 10**9 if hard == resource.RLIM_INFINITY else hard
     assert limits["nofile"]["Hard"] == limits["nofile"]["Soft"] == expected

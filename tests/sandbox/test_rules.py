@@ -227,3 +227,13 @@ def test_a_rootless_engine_has_no_helper_to_offer() -> None:
     assert found.placement is Placement.IMPOSSIBLE
     assert found.hint
     assert any("root" in reason for reason in found.reasons)
+
+
+@pytest.mark.parametrize("runtime", ["runsc", "/usr/bin/runsc", "kata", "krun"])
+def test_a_runtime_that_hides_the_image_is_told(runtime: str) -> None:
+    assert len(rules.blind_spots(runtime)) == 1
+
+
+@pytest.mark.parametrize("runtime", [None, "runc", "/usr/bin/crun"])
+def test_an_ordinary_runtime_hides_nothing(runtime: str | None) -> None:
+    assert rules.blind_spots(runtime) == ()

@@ -165,6 +165,20 @@ def observation_limits(refusals: Sequence[Refused]) -> tuple[str, ...]:
     return (f"the image tried to write where its root is read-only: {shown}",)
 
 
+def blind_spots(runtime: str | None) -> tuple[str, ...]:
+    """Return why a tracer in the host's kernel misses what runs under an OCI runtime.
+
+    Source: gVisor's documentation, "What is gVisor?": the guest's system calls are
+    answered by a kernel in user space; Kata's by one in a virtual machine.
+    """
+    name = (runtime or "").rpartition("/")[2]
+    if name.startswith("runsc"):
+        return ("the image ran under gVisor, whose own kernel hides what it does",)
+    if name.startswith(("kata", "krun")):
+        return (f"the image ran in a virtual machine ({name}), which hides what it does",)
+    return ()
+
+
 def is_gone(owner: Owner, here: Owner, started_ticks: int | None) -> bool | None:
     """Return whether the owner has ended; None when it cannot be told from here.
 

@@ -1,11 +1,12 @@
 """Running ourselves beside an engine that is elsewhere, or that our user only borrows.
 
-The helper is a privileged container of the project's own image on the same engine: root
-there, and among the processes that it has to trace. It gets the engine's socket, the
-files that the command line names, and nothing of the image that is analyzed.
+The helper is a container of the project's own image on the same engine: root there, and
+among the processes that it has to trace. It gets the engine's socket, the files that the
+command line names, and nothing of the image that is analyzed.
 """
 
 import os
+import shutil
 import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from vexxy.integrations.container_engine.adapter import Engine
+from vexxy.integrations.container_engine.adapter import IN_HELPER, Engine
 from vexxy.integrations.container_engine.failures import translated
+from vexxy.integrations.container_engine.wire import ulimits
 from vexxy.sandbox import processes, wire
-from vexxy.sandbox.errors import EngineFailed
 
 SOCKET_INSIDE: Final = "/run/vexxy-engine.sock"
 DATA_INSIDE: Final = "/var/lib/vexxy"
@@ -26,15 +27,20 @@ USUAL_SOCKETS: Final = {
     "docker": "/var/run/docker.sock",
     "podman": "/run/podman/podman.sock",
 }
+# To load kernel programs, read other processes and enter their networks, besides what
+# an engine gives to every container.
+CAPABILITIES: Final = ("SYS_ADMIN", "SYS_PTRACE", "DAC_READ_SEARCH", "SYSLOG", "NET_ADMIN")
+UNCONFINED: Final = ("seccomp=unconfined", "apparmor=unconfined", "label=disable")
+OPEN_FILES_MAX: Final = 65536
 STOP_SECONDS: Final = 20
 # Root writes the results; they become the user's. The exit code stays vexxy's own.
 _SCRIPT: Final = """
 touch /tmp/started
 vexxy "$@"
 code=$?
-printf '%s\\n' "$VEXXY_HELPER_FOLDERS" | while IFS= read -r folder; do
+printf '%s\\n' "$HELPER_FOLDERS" | while IFS= read -r folder; do
   find "$folder" -xdev -uid 0 -newer /tmp/started \\
-    -exec chown -h "$VEXXY_HELPER_OWNER" {} +
+    -exec chown -h "$HELPER_OWNER" {} +
 done
 exit $code
 """
@@ -67,18 +73,14 @@ def run(engine: Engine, wanted: HelperRun) -> int:
     Raises:
         EngineFailed: The engine could not run it, or went away.
     """
-    with _created(engine, wanted) as container_id:
-        with translated("run the helper"):
-            stream = engine.client.attach(
-                container_id, stdout=True, stderr=True, stream=True, demux=True
-            )
-            engine.client.start(container_id)
-            for output, errors in stream:
-                _pass_on(output, errors)
-        code = engine.state(container_id).exit_code
-    if code is None:
-        raise EngineFailed("the helper's output ended, but the helper did not")
-    return code
+    with _created(engine, wanted) as container_id, translated("run the helper"):
+        stream = engine.client.attach(
+            container_id, stdout=True, stderr=True, stream=True, demux=True
+        )
+        engine.client.start(container_id)
+        for output, errors in stream:
+            _pass_on(output, errors)
+        return int(engine.client.wait(container_id)["StatusCode"])
 
 
 def creation(
@@ -89,9 +91,10 @@ def creation(
         **wanted.environment,
         "VEXXY_ENGINE": f"unix://{SOCKET_INSIDE}",
         "VEXXY_DATA_DIRECTORY": DATA_INSIDE,
-        "VEXXY_IN_HELPER": "1",
-        "VEXXY_HELPER_OWNER": f"{os.geteuid()}:{os.getegid()}",
-        "VEXXY_HELPER_FOLDERS": "\n".join(str(path) for path in _writable(wanted)),
+        IN_HELPER: "1",
+        "COLUMNS": str(shutil.get_terminal_size().columns),
+        "HELPER_OWNER": f"{os.geteuid()}:{os.getegid()}",
+        "HELPER_FOLDERS": "\n".join(str(path) for path in _writable(wanted)),
     }
     return {
         "Image": wanted.image,
@@ -101,11 +104,15 @@ def creation(
         "Env": [f"{name}={value}" for name, value in environment.items()],
         "Labels": dict(labels),
         "HostConfig": {
-            "Privileged": True,
+            # Less than "privileged": no devices, and no capability beyond these.
+            "CapAdd": list(CAPABILITIES),
+            "SecurityOpt": list(UNCONFINED),
+            "MaskedPaths": [],
+            "ReadonlyPaths": [],
             "PidMode": "host",
             "NetworkMode": "none",
             "Binds": list(binds),
-            "Ulimits": [{"Name": "nofile", "Soft": 1024, "Hard": 1024}],
+            "Ulimits": ulimits(OPEN_FILES_MAX),
             "RestartPolicy": {"Name": "no"},
         },
     }

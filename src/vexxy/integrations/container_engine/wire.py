@@ -148,7 +148,7 @@ def _host_config(spec: ContainerSpec, *, copies_into_memory: bool) -> dict[str, 
         "Memory": limits.memory_bytes,
         "MemorySwap": limits.memory_bytes,
         "NanoCpus": int(limits.cpus * 1e9),
-        "Ulimits": _ulimits(limits.open_files),
+        "Ulimits": ulimits(limits.open_files),
         # The image's user may not be root and may want port 80 all the same.
         "Sysctls": {"net.ipv4.ip_unprivileged_port_start": "0"},
         "RestartPolicy": {"Name": "no"},
@@ -179,7 +179,7 @@ def _scratch(
     return in_memory, on_disk
 
 
-def _ulimits(open_files: int) -> list[dict[str, object]]:
+def ulimits(open_files: int) -> list[dict[str, object]]:
     """Return limits that never exceed our own: an engine may be unable to raise any."""
     wanted = {
         "nofile": (resource.RLIMIT_NOFILE, open_files),
