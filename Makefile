@@ -1,10 +1,10 @@
 # Every target sets up what it needs; see scripts/setup for what that installs.
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+# PYTHON=/path/to/python3 chooses the interpreter of a new environment.
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup check test demo bench conformance clean
+.PHONY: help setup check test demo bench conformance image clean
 
 help:
 	@echo "make demo         analyze a vulnerable web application and show the verdicts"
@@ -12,12 +12,13 @@ help:
 	@echo "make setup        create $(VENV) with the vexxy command and the tracer"
 	@echo "make check        format, lint, types, import contracts, architecture"
 	@echo "make conformance  run vexctl, grype, trivy and syft on what we write"
+	@echo "make image        build the project's own image, for engines elsewhere"
 	@echo "make bench        run every benchmark; prints ratios"
 
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt scripts/setup $(wildcard native/Makefile native/*.c native/*.h native/*/*.c native/*/*.h)
-	PYTHON="$(PYTHON)" VENV="$(VENV)" scripts/setup
+	VENV="$(VENV)" scripts/setup
 	touch $(STAMP)
 
 check: setup
@@ -38,6 +39,9 @@ conformance: setup
 
 bench: setup
 	$(BIN)/python -m bench
+
+image:
+	podman build -t localhost/vexxy-enterprise . || docker build -t localhost/vexxy-enterprise .
 
 clean:
 	rm -rf $(VENV) native/build build
