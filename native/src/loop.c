@@ -74,6 +74,7 @@ static void look_when_due(void)
 
 static void finish(const struct source *source)
 {
+	source->drain(); /* may tell of processes not looked at yet */
 	mappings_look(true);
 	source->drain();
 	mappings_compare(source->opens_explain_mappings);

@@ -178,10 +178,10 @@ for n in range(int(sys.argv[2])):
 def test_nothing_is_lost_among_many_files(
     record: Record, python: Python, tmp_path: Path
 ) -> None:
-    trace = record(python(MANY, tmp_path, 20_000))
+    trace = record(python(MANY, tmp_path, 5_000))
 
     told = {file.path for file in trace.files if file.use is Use.READ}
-    assert {f"{tmp_path}/{n}" for n in range(20_000)} <= told
+    assert {f"{tmp_path}/{n}" for n in range(5_000)} <= told
     assert trace.lost_events == 0
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.waiting_targets import WAIT, gaps_of, uses_of, waiting
+from tests.fakes.waiting_targets import gaps_of, uses_of, waiting
 from vexxy.tracer.service import AgentRecorder
-from vexxy.tracer.types import NetworkConnection, Target, Trace, Use
+from vexxy.tracer.types import Target, Trace, Use
 
 pytestmark = pytest.mark.kernel
 
@@ -214,7 +214,6 @@ def test_sockets_are_told_by_direction(agent: Path, python: Python) -> None:
     if socket.has_ipv6:
         expected.add(("listen", "tcp", "::1", six))
     assert told == expected
-    assert isinstance(trace.network_connections[0], NetworkConnection)
 
 
 def test_system_calls_are_listed_even_when_they_never_returned(agent: Path) -> None:
@@ -226,13 +225,11 @@ def test_system_calls_are_listed_even_when_they_never_returned(agent: Path) -> N
         target.parent.stdin.write(b"go\n")
         target.parent.stdin.flush()
         assert target.parent.stdout.readline() == b"here\n"
-        while b"read" not in Path(f"/proc/{target.process_id}/wchan").read_bytes() and (
-            Path(f"/proc/{target.process_id}/syscall").read_text().split()[0] != "0"
-        ):
+        call = Path(f"/proc/{target.process_id}/syscall")
+        while not call.read_text().startswith("0 "):
             os.sched_yield()
         trace = recording.stop()
 
-    assert WAIT
     assert {"read", "write", "execve"} <= set(trace.syscalls)
 
 

@@ -1,0 +1,163 @@
+"""Every source sees what every other sees, and none fails in silence."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.waiting_targets import gaps_of, uses_of, waiting
+from vexxy.tracer.errors import NoSourceWorks, TargetEnded
+from vexxy.tracer.service import AgentRecorder
+from vexxy.tracer.types import Source, Target, Trace, Use
+
+pytestmark = pytest.mark.kernel
+
+Record = Callable[..., Trace]
+Python = Callable[..., list[str]]
+
+USED = {Use.EXECUTED, Use.MAPPED, Use.READ}
+WORK = """
+import ctypes, os, sys
+ctypes.CDLL("libz.so.1")
+import json, socket
+open(sys.argv[1]).read()
+os.system("cat " + sys.argv[1] + " >/dev/null; " + sys.argv[2])
+"""
+
+
+def used(trace: Trace) -> set[str]:
+    """Executed, mapped and read: which of them it was, fanotify cannot tell."""
+    return {file.path for file in trace.files if file.use in USED}
+
+
+def executed(trace: Trace) -> set[str]:
+    return {file.path for file in trace.files if file.use is Use.EXECUTED}
+
+
+@pytest.fixture
+def work(python: Python, tmp_path: Path) -> list[str]:
+    data, script = tmp_path / "data", tmp_path / "script"
+    data.write_text("x")
+    script.write_text("#!/bin/sh\ntrue\n")
+    script.chmod(0o755)
+    return python(WORK, data, script)
+
+
+@pytest.mark.parametrize("source", [Source.FANOTIFY, Source.PTRACE])
+def test_every_source_sees_the_same_files(
+    record: Record, work: list[str], source: Source
+) -> None:
+    best = record(work, source=Source.EBPF)
+    other = record(work, source=source)
+
+    assert (best.source, other.source) == (Source.EBPF, source)
+    assert used(best) == used(other)
+    # ptrace is told of the interpreter only; the script it then reads
+    assert executed(best) - executed(other) <= {work[-1]}
+    assert best.lost_events == other.lost_events == 0
+    assert gaps_of(best) == gaps_of(other) == set()
+
+
+def test_older_kernels_programs_see_the_same_files(
+    record: Record, work: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best = record(work)
+    monkeypatch.setenv("VEXXY_TRACE_OBJECT", "plain")
+    older = record(work)
+
+    assert used(best) == used(older)
+    assert best.syscalls == older.syscalls
+
+
+def test_ptrace_tells_what_was_refused(record: Record, tmp_path: Path) -> None:
+    mount = f"mount -t tmpfs -o ro none {tmp_path}; touch {tmp_path}/new || true"
+
+    trace = record(["sh", "-ec", mount], source=Source.PTRACE)
+
+    told = {(r.error, r.path) for r in trace.refusals}
+    assert ("EROFS", f"{tmp_path}/new") in told
+
+
+WRITTEN = """
+import ctypes, mmap, os, sys
+code = os.open(sys.argv[1], os.O_RDONLY)
+kept = mmap.mmap(code, 0, prot=mmap.PROT_READ | mmap.PROT_EXEC)
+print("mapped", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_fanotify_learns_mappings_from_proc(
+    agent: Path, python: Python, tmp_path: Path
+) -> None:
+    file = tmp_path / "code"
+    file.write_bytes(b"x" * 4096)
+    with waiting(python(WRITTEN, file)) as target:
+        recorder = AgentRecorder(agent)
+        wanted = Target(process_id=target.process_id)
+        recording = recorder.start(wanted, source=Source.FANOTIFY)
+        stdin, stdout = target.parent.stdin, target.parent.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write(b"go\n")
+        stdin.flush()
+        assert stdout.readline() == b"mapped\n"
+        trace = recording.stop()
+
+    assert uses_of(trace, file) == {Use.READ, Use.MAPPED}
+    assert {f.source for f in trace.files if f.use is Use.MAPPED} >= {Source.PROC_MAPS}
+    assert gaps_of(trace) == set()
+
+
+def test_a_recorder_that_is_killed_leaves_a_partial_trace(
+    agent: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with waiting(["cat", str(file)]) as target:
+        recording = AgentRecorder(agent).start(Target(process_id=target.process_id))
+        recording._agent.send_signal(signal.SIGKILL)
+        recording._agent.wait()
+        target.run()
+
+        assert recording.failure() is not None
+        trace = recording.stop()
+
+    assert "recorder_died" in gaps_of(trace)
+    assert recording.stop() is trace
+
+
+def test_without_privileges_every_source_says_why(agent: Path, tmp_path: Path) -> None:
+    """Nobody may neither load programs, mark mounts nor seize root's process."""
+    agent_for_all = tmp_path / "vexxy-trace"
+    shutil.copy(agent, agent_for_all)
+    wrapper = tmp_path / "as-nobody"
+    nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all"
+    wrapper.write_text(f'#!/bin/sh\nexec {nobody} "{agent_for_all}" "$@"\n')
+    wrapper.chmod(0o755)
+    for folder in (tmp_path, *tmp_path.parents[:-2]):
+        folder.chmod(0o755)
+
+    nobody_waits = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    with waiting([*nobody_waits, "true"]) as target:
+        with pytest.raises((NoSourceWorks, TargetEnded)) as failure:
+            AgentRecorder(wrapper).start(Target(process_id=target.process_id))
+        target.run()
+
+    assert failure.value.message
+
+
+def test_a_target_that_is_gone_is_said_to_be_gone(agent: Path) -> None:
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait()
+    with pytest.raises(TargetEnded):
+        AgentRecorder(agent).start(Target(process_id=ended.pid))
+
+
+def test_this_machine_itself_is_no_target(agent: Path) -> None:
+    with pytest.raises(TargetEnded, match="shares this machine's process namespace"):
+        AgentRecorder(agent).start(Target(process_id=os.getpid()))
