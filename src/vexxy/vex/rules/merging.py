@@ -17,9 +17,12 @@ _WHOLE_PRODUCT = ""
 
 @dataclass(frozen=True, slots=True)
 class _Word:
-    """A statement about one product and one subcomponent of it."""
+    """A statement about one product and one subcomponent of it.
 
-    source: int
+    `source` is the number of the statement, and of this word within it.
+    """
+
+    source: tuple[int, int]
     statement: Statement
     product: Component
     subcomponent: Component | None
@@ -53,21 +56,22 @@ def current_statements(documents: Sequence[Document]) -> tuple[Statement, ...]:
     kept: dict[tuple[int, tuple[str, ...]], list[_Word]] = defaultdict(list)
     for words in places.values():
         for word, aliases in _newest(words):
-            kept[word.source, aliases].append(word)
+            kept[word.source[0], aliases].append(word)
     joined = [_joined(words, aliases) for (_, aliases), words in kept.items()]
     return tuple(sorted(joined, key=building.order))
 
 
 def _words(documents: Sequence[Document]) -> Iterable[_Word]:
-    source = 0
-    for document in documents:
-        for statement in document.statements:
-            source += 1
-            at = identity.effective_timestamp(document, statement)
-            for product in statement.products:
-                leaves: tuple[Component | None, ...] = product.subcomponents or (None,)
-                for leaf in leaves:
-                    yield _Word(source, statement, product.component, leaf, at)
+    listed = [(document, s) for document in documents for s in document.statements]
+    for number, (document, statement) in enumerate(listed):
+        at = identity.effective_timestamp(document, statement)
+        parts = [
+            (product.component, leaf)
+            for product in statement.products
+            for leaf in (product.subcomponents or (None,))
+        ]
+        for place, (product, leaf) in enumerate(parts):
+            yield _Word((number, place), statement, product, leaf, at)
 
 
 def _newest(words: Sequence[_Word]) -> Iterable[tuple[_Word, tuple[str, ...]]]:
@@ -81,14 +85,14 @@ def _newest(words: Sequence[_Word]) -> Iterable[tuple[_Word, tuple[str, ...]]]:
         taken |= {vulnerability.name, *vulnerability.aliases}
 
 
-def _precedence(word: _Word) -> tuple[float, bool, int]:
+def _precedence(word: _Word) -> tuple[float, bool, tuple[int, int]]:
     hides = word.statement.status in building.SUPPRESSING
-    return -word.at.timestamp(), hides, -word.source
+    return -word.at.timestamp(), hides, word.source
 
 
 def _joined(words: Sequence[_Word], aliases: tuple[str, ...]) -> Statement:
     leaves: dict[Component, list[Component]] = {}
-    for word in words:
+    for word in sorted(words, key=lambda word: word.source):
         found = leaves.setdefault(word.product, [])
         if word.subcomponent is not None:
             found.append(word.subcomponent)
