@@ -156,6 +156,18 @@ def test_a_folder_is_read_like_its_archive(tmp_path: pathlib.Path) -> None:
     assert found.image.manifest_digest == tar.image.manifest_digest
 
 
+def test_a_bare_tag_is_not_taken_for_the_images_name(tmp_path: pathlib.Path) -> None:
+    files: Files = {}
+    an_oci(files, named(add_image(files), "1.25"))
+    path = written(tmp_path, a_tar(files))
+
+    found = inspect_archive(path, platform=AMD64, reference="1.25")
+
+    assert found.image.name == ""
+    assert found.image.reference == f"{path}:1.25"
+    assert found.names == ("1.25",)
+
+
 PACKERS: Mapping[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "zstd": zstandard.compress,

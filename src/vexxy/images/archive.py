@@ -3,6 +3,7 @@
 import pathlib
 import platform as host
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -56,16 +57,17 @@ def inspect_archive(
 
 
 def _named(found: ArchivedImage, path: pathlib.Path) -> ArchivedImage:
-    """Return the image with the name the archive gives it, else the archive's path."""
-    image = found.image
-    try:
-        name = rules.parse_reference(image.reference).name if image.reference else ""
-    except InvalidReference:
-        name = ""
-    return replace(
-        found,
-        image=replace(image, reference=image.reference or str(path), name=name),
-    )
+    """Return the image with the name the archive gives it, else the archive's path.
+
+    A name without `/` and `:` is only a tag: OCI layouts write `1.25` for nginx:1.25.
+    """
+    reference, name = found.image.reference, ""
+    if "/" in reference or ":" in reference:
+        with suppress(InvalidReference):
+            name = rules.parse_reference(reference).name
+    else:
+        reference = f"{path}:{reference}" if reference else str(path)
+    return replace(found, image=replace(found.image, reference=reference, name=name))
 
 
 def _choose(
