@@ -43,7 +43,7 @@ class Closure:
         )
         self._executed: Final = executed_files(profile)
         self._native: Final = Native(tree)
-        self._commands: Final = Commands(tree, self._native.linker.directories)
+        self._commands: Final = Commands(tree, self._native.linker)
         modules = Modules(tree, self._python_files(), self._search_path())
         self._python: Final = python.Python(tree, modules, self._commands)
         self._node: Final = node.Node(tree, self._commands)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from vexxy.reachability.loadable.linker import Linker
 from vexxy.reachability.loadable.native import path_leads
 from vexxy.reachability.loadable.tree import Lead, Tree
 from vexxy.reachability.wire import tokens
@@ -60,9 +61,10 @@ CRON: Final = frozenset({"cron", "crond", "anacron"})
 class Commands:
     """Follows the text of one image to the programs it names."""
 
-    def __init__(self, tree: Tree, search: Iterable[str]) -> None:
+    def __init__(self, tree: Tree, linker: Linker) -> None:
         self._tree: Final = tree
-        self._search: Final = tuple(search)
+        self._linker: Final = linker
+        self._search: Final = linker.directories
 
     def script(self, path: str, text: str) -> Iterator[Lead]:
         """Yield what a script can start: any program it names, anywhere."""
@@ -152,6 +154,9 @@ class Commands:
         for path in self._tree.files_in(""):
             if path in text:
                 yield Lead(path, "names the file", source)
+        for name in tokens.libraries(data):
+            for target in self._linker.find(name):
+                yield Lead(target, f"names the library {name},", source)
 
     def _relative(self, path: str, words: Iterable[str], source: str) -> Iterator[Lead]:
         """Scripts named without a directory: any file of that name that is no library."""

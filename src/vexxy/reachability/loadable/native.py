@@ -45,13 +45,30 @@ PLUGINS: Final = (
     (re.compile(r"libgio-2"), "gio"),
 )
 
+FORMAT: Final = r"%-?\d*\.?\d*[a-z]+"
+FIXED_DIRECTORY: Final = re.compile(r"/[^/]*%.*\Z")
+TAIL_BYTES: Final = 32
+
 # Its `lib%s.so` takes names from configuration, which is read for itself; the words in
 # its own data are no library names.
 OPENSSL: Final = re.compile(r"libcrypto\.so")
 
-SEARCHES_PATH: Final = frozenset(
-    {"execvp", "execvpe", "execlp", "posix_spawnp", "system", "popen", "wordexp"}
+# Libraries that import such a call for their callers, whose own strings are followed.
+# libuv: uv_spawn. libsystemd: sd-bus, which starts ssh, and the program of a `unixexec:`
+# address (systemd, src/libsystemd/sd-bus/sd-bus.c, bus_socket_exec).
+ON_BEHALF: Final = (
+    (re.compile(r"libuv\.so"), ()),
+    (re.compile(r"libsystemd\.so"), ("ssh",)),
 )
+
+# Calls that search PATH, of the C library and of wrappers around it.
+SEARCHES_PATH: Final = re.compile(
+    r"(exec[lv]p\w*|posix_spawnp|system|popen|wordexp|g_spawn\w+|g_subprocess\w+|uv_spawn|"
+    r"apr_proc_create|lt_popen|_popen|run_command\w*|\w*QProcess\w*|pcap_popen|pipe_open)"
+)
+# Those that do not, but are often behind a search of one's own, or before a shell.
+STARTS_PATH: Final = re.compile(r"(exec[lv]e?|fexecve|execveat|posix_spawn)")
+OWN_SEARCH: Final = (b"\0PATH\0", b"\0/bin/sh\0", b"\0/bin/bash\0", b"\0/usr/bin/env\0")
 STARTS_SHELL: Final = frozenset({"system", "popen", "wordexp"})
 # Interpreters run what their scripts say; the words in their own binary are their
 # language's, and the scripts are followed on their own.
@@ -95,6 +112,11 @@ class Native:
         yield from self._paths(data)
         if GO_MARK in content or RUST in data:
             yield from self._run_together(data)
+        for library, words in ON_BEHALF:
+            if library.match(name):
+                found = (self._tree.programs.get(word) for word in words)
+                yield from (Lead(one, "may run", SOURCE) for one in found if one)
+                return
         if not INTERPRETERS.fullmatch(name):
             yield from self._programs(parsed, content, data)
 
@@ -152,23 +174,23 @@ class Native:
 
     def _pattern(self, pattern: str, data: bytes) -> Iterator[Lead]:
         """Follow `mod_%s.so`; where nothing but `lib` is fixed, the words are names."""
-        parts = re.split(r"%-?\d*\.?\d*[a-z]+", pattern)
+        parts = re.split(FORMAT, pattern)
         expression = re.compile("(.*)".join(re.escape(part) for part in parts))
         fixed = "".join(parts).replace("lib", "", 1).partition(".so")[0]
-        strings = frozenset() if len(fixed) > 1 else frozenset(data.split(b"\0"))
         for name, paths in self._tree.names.items():
             found = expression.match(name) if ".so" in name else None
             if found is None or name[found.end() :].strip(".0123456789"):
                 continue
-            names = [one.encode("utf-8", "surrogateescape") for one in found.groups()]
-            if not strings or any(one in strings for one in names):
+            words = [one for one in found.groups() if not one.isdigit()]
+            if len(fixed) > 1 or all(_ends_a_string(one, data) for one in words):
                 for target in paths:
                     yield Lead(target, f"loads libraries like {pattern}, hence", SOURCE)
 
     def _paths(self, data: bytes) -> Iterator[Lead]:
         """Absolute paths: programs, libraries, and directories of either."""
         for path in tokens.paths(data):
-            canonical = self._tree.resolve(path)
+            # `/usr/lib/daemon/%s.so` names its directory.
+            canonical = self._tree.resolve(FIXED_DIRECTORY.sub("", path))
             if canonical is not None:
                 yield from path_leads(self._tree, canonical, self.linker.directories)
         for path in self._tree.files_in(""):
@@ -181,8 +203,8 @@ class Native:
             if GO_EXEC in content:
                 yield from self._any_program("is a Go program that can run commands, as")
             return
-        searching = parsed.imports & SEARCHES_PATH
-        if parsed.dynamic and not searching:
+        call = _starting_call(parsed, data)
+        if call is None:
             return
         if RUST in data:
             yield from self._any_program("is a Rust program that can run commands, as")
@@ -191,10 +213,11 @@ class Native:
             shell = self._tree.find_file("/bin/sh")
             if shell is not None:
                 yield Lead(shell, "can start the shell", SOURCE)
-        call = min(searching, default="a system call")
-        for word in command_words(data.split(b"\0")):
-            target = self._tree.programs.get(word)
-            if target is not None:
+        strings = frozenset(data.split(b"\0"))
+        ends = b"\0".join(string[-TAIL_BYTES:] for string in strings) + b"\0"
+        lines = command_words(strings)
+        for word, target in self._tree.programs.items():
+            if word in lines or _ends_a_string(word, ends):
                 how = f"holds the word {word} and imports {call}, hence may run"
                 yield Lead(target, how, SOURCE)
 
@@ -235,6 +258,24 @@ class Native:
         for directory in self._tree.directories:
             if f"/{name}/" in f"{directory}/" and "/lib" in directory:
                 yield from libraries_in(self._tree, directory)
+
+
+def _starting_call(parsed: Elf, data: bytes) -> str | None:
+    """Return the call by which an object can start a program by its bare name."""
+    if not parsed.dynamic:
+        return "a system call"
+    found = [one for one in parsed.imports if SEARCHES_PATH.fullmatch(one)]
+    if not found and any(mark in data for mark in OWN_SEARCH):
+        found = [one for one in parsed.imports if STARTS_PATH.fullmatch(one)]
+    return min(found, default=None)
+
+
+def _ends_a_string(word: str, data: bytes) -> bool:
+    """Whether a string is, or ends with, the word.
+
+    Linkers keep one copy of strings with the same end: "cp" may be the end of "tcp".
+    """
+    return word.encode("utf-8", "surrogateescape") + b"\0" in data
 
 
 def libraries_in(tree: Tree, directory: str) -> Iterator[str]:

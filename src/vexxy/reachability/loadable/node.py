@@ -166,10 +166,16 @@ class Node:
         yield from GLOBAL_DIRECTORIES
 
     def _file_or_directory(self, path: str) -> tuple[str, ...]:
-        for candidate in (path, *(f"{path}{suffix}" for suffix in SUFFIXES)):
-            canonical = self._tree.find_file(candidate)
-            if canonical is not None:
-                return (canonical,)
+        parent, _, name = path.rpartition("/")
+        holder = self._tree.resolve(parent or "/")
+        if holder is not None and name not in {"", ".", ".."}:
+            for suffix in ("", *SUFFIXES):
+                candidate = f"{holder.rstrip('/')}/{name}{suffix}"
+                if candidate in self._tree.entries:
+                    return (candidate,)
+        linked = self._tree.find_file(path)
+        if linked is not None:
+            return (linked,)
         directory = self._tree.resolve(path)
         if directory is None or not self._tree.is_directory(directory):
             return ()

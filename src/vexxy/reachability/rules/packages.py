@@ -24,7 +24,7 @@ VERSIONED_LIBRARY: Final = re.compile(r".*\.so(\.[\d.]+)?")
 NO_PROGRAM: Final = (".sh", ".html", ".htm")
 BROWSER_SUFFIXES: Final = (".js", ".mjs", ".wasm")
 DESCRIPTIVE: Final = re.compile(
-    r".*(/usr/share/(doc|man|locale|info|lintian)/.*|\.dist-info/.*|\.egg-info(/.*)?|"
+    r".*(/usr/share/(doc|man|locale|info|lintian|apport|bug|reportbug|bash-completion)/.*|\.dist-info/.*|\.egg-info(/.*)?|"
     r"/package\.json|/LICENSE[\w.]*|/README[\w.]*|/CHANGELOG[\w.]*|/HISTORY[\w.]*)",
     re.IGNORECASE,
 )
@@ -87,6 +87,7 @@ def has_own_code(paths: Iterable[str], machine_code: frozenset[str]) -> bool:
         path in machine_code
         or (is_code(path, executable=False) and not path.endswith(NO_PROGRAM))
         for path in paths
+        if not DESCRIPTIVE.fullmatch(path)
     )
 
 

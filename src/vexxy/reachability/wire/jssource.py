@@ -16,15 +16,18 @@ CALL: Final = re.compile(
     r"|[rR]equire\w*|\w*[rR]equire)\s*(?:/\*.*?\*/\s*)?\(\s*"
     rf"(?P<constant>{STRING.format('a')}\s*[,)])?"
 )
-FROM: Final = re.compile(r"\bfrom\s*" + STRING.format("b"))
-BARE_IMPORT: Final = re.compile(r"\bimport\s*" + STRING.format("c"))
-# A loader handed on as a value, or an addon opened by a computed path.
-HANDED_ON: Final = re.compile(
-    r"[=(,:?|&]\s*require\b(?!\s*[.(])|\bprocess\.dlopen\b|\brequire\.(?:extensions|main)\b"
-    r"|\bmodule\.(?:require|constructor)\b|\bnode-gyp-build\b|\bbindings\b|\bpre-gyp\b"
-)
-RUNS: Final = re.compile(r"\bchild_process\b|\bexeca\b|\bcross-spawn\b|\bshelljs\b")
-LOADS_LIBRARIES: Final = re.compile(r"\bffi\b|ffi-napi|koffi|node-ffi")
+FROM: Final = re.compile(r"from\s*" + STRING.format("b"))
+BARE_IMPORT: Final = re.compile(r"import\s*" + STRING.format("c"))
+# The loader as a value, not called where it stands.
+UNCALLED: Final = re.compile(r"require\b(?!\s*[.(\"'])")
+BEFORE_VALUE: Final = re.compile(r"[=(,:?|&\[]\s*\Z")
+# An addon opened by a computed path, or a loader reached another way.
+HANDED_ON: Final = (
+    "process.dlopen", "require.extensions", "require.main", "module.require",
+    "module.constructor", "node-gyp-build", "bindings", "pre-gyp",
+)  # fmt: skip
+RUNS: Final = ("child_process", "execa", "cross-spawn", "shelljs")
+LOADS_LIBRARIES: Final = ("ffi-napi", "koffi", "node-ffi", '"ffi"', "'ffi'")
 WORDS: Final = ("require", "import", "from")
 
 
@@ -60,9 +63,18 @@ def read(text: str) -> Source:
         requests |= {_first(found.group(*names)) for found in pattern.finditer(text)}
     return Source(
         requests=frozenset(requests - {""}),
-        dynamic=dynamic or HANDED_ON.search(text) is not None,
-        runs=RUNS.search(text) is not None,
-        loads_libraries=LOADS_LIBRARIES.search(text) is not None,
+        dynamic=dynamic or _hands_on(text),
+        runs=any(word in text for word in RUNS),
+        loads_libraries=any(word in text for word in LOADS_LIBRARIES),
+    )
+
+
+def _hands_on(text: str) -> bool:
+    if any(word in text for word in HANDED_ON):
+        return True
+    return any(
+        BEFORE_VALUE.search(text[max(0, found.start() - 8) : found.start()])
+        for found in UNCALLED.finditer(text)
     )
 
 
