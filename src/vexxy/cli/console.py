@@ -22,7 +22,9 @@ PLAIN_INTERVAL_SECONDS: Final = 10.0
 # A table in a file or a pipe has room; only a terminal has an edge.
 PIPE_COLUMNS: Final = 200
 
-STDERR: Final = Console(stderr=True, highlight=False)
+STDERR: Final = Console(
+    stderr=True, highlight=False, width=None if sys.stderr.isatty() else PIPE_COLUMNS
+)
 
 
 def _left(progress: Progress) -> str:

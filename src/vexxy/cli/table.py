@@ -58,24 +58,24 @@ def _grouped(verdicts: Iterable[Verdict]) -> list[list[Verdict]]:
     return list(groups.values())
 
 
-def _rows(rows: Iterable[Sequence[Verdict]]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("package", "status", "sure", "worst"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("findings", ratio=2)
-    table.add_column("why", ratio=3)
+def _rows(rows: Sequence[Sequence[Verdict]]) -> Table:
+    """Return a block per row: what it is in one line, why in the lines below it."""
+    table = Table.grid(padding=(0, 2))
+    for _ in range(4):
+        table.add_column(no_wrap=True)
+    table.add_column(ratio=1)
     for group in rows:
         first = group[0]
         ids = [verdict.vulnerability_id for verdict in group]
         hidden = f" and {len(ids) - IDS_SHOWN} more" if ids[IDS_SHOWN:] else ""
         table.add_row(
-            Text(f"{first.package.name} {first.package.version}"),
             Text(WORDS[first.status], style=STYLES[first.status]),
+            Text(first.severity.value),
             f"{min(verdict.confidence_score for verdict in group):.2f}",
-            first.severity.value,
+            Text(f"{first.package.name} {first.package.version}", style="bold"),
             Text(", ".join(ids[:IDS_SHOWN]) + hidden),
-            Text(first.reason),
         )
+        table.add_row("", "", "", "", Text(first.reason, style="dim"))
     return table
 
 
