@@ -12,8 +12,9 @@ import docker
 import requests
 from docker import errors as docker_errors
 
-from vexxy.images.types import Image, Platform
+from vexxy.images.types import Image
 from vexxy.integrations.container_engine import progress, storage, wire
+from vexxy.integrations.container_engine.description import describe
 from vexxy.integrations.container_engine.failures import refused, translated
 from vexxy.kit.progress import Listener
 from vexxy.sandbox.errors import EngineFailed, ImageMissing, ImageUnsuitable
@@ -29,9 +30,6 @@ from vexxy.sandbox.wire import SANDBOX_LABEL
 LIBPOD: Final = "/v4.0.0/libpod"
 NOT_MODIFIED: Final = 304
 OK_MAX: Final = 299
-# Set in a helper beside the engine; see `helper`.
-IN_HELPER: Final = "IN_VEXXY_HELPER"
-PING_SECONDS: Final = 10
 
 
 class Engine:
@@ -42,36 +40,23 @@ class Engine:
     """
 
     def __init__(
-        self, client: docker.APIClient, *, address: str, on_close: Callable[[], None]
+        self,
+        client: docker.APIClient,
+        *,
+        address: str,
+        on_close: Callable[[], None],
+        known: EngineInfo | None = None,
     ) -> None:
         self.client = client
         self._address = address
         self._on_close = on_close
+        self._known = known
         self._scratch: dict[str, tuple[Scratch, ...]] = {}
         self._roots: dict[str, Path] = {}
 
     @cached_property
     def _info(self) -> EngineInfo:
-        # Not `/version`: Podman takes half a second to ask its runtime for one.
-        with translated("describe itself"):
-            found = self.client.info()
-            answer = self.client.get(f"{self.client.base_url}/_ping", timeout=PING_SECONDS)
-        podman = "Libpod-Api-Version" in answer.headers
-        return EngineInfo(
-            name="podman" if podman else "docker",
-            version=str(found.get("ServerVersion") or ""),
-            address=self._address,
-            platform=Platform(
-                os=found.get("OSType") or "linux",
-                architecture=wire.architecture(found.get("Architecture") or ""),
-            ),
-            rootless=bool(found.get("Rootless"))
-            or any("rootless" in option for option in found.get("SecurityOptions") or ()),
-            default_runtime=found.get("DefaultRuntime") or "",
-            runtimes=tuple(sorted(found.get("Runtimes") or ())),
-            host_processes=_shares_kernel(found),
-            starts_in_two_steps=podman,
-        )
+        return self._known or describe(self.client, self._address)
 
     def info(self) -> EngineInfo:
         """Return what the engine is; asked once and kept."""
@@ -283,21 +268,6 @@ class Engine:
         if answer.status_code > OK_MAX and answer.status_code != NOT_MODIFIED:
             raise refused(act, _told(answer))
         return str(answer.text)
-
-
-def _shares_kernel(found: Mapping[str, Any]) -> bool:
-    """Return whether the engine runs on the kernel that this process runs on.
-
-    Docker Desktop for Windows shares a kernel with its user and no processes; only from
-    inside a helper are they seen.
-    """
-    here = os.uname()
-    desktop = "desktop" in str(found.get("OperatingSystem", "")).lower()
-    return (
-        here.sysname == "Linux"
-        and found.get("KernelVersion") == here.release
-        and (not desktop or IN_HELPER in os.environ)
-    )
 
 
 def _told(answer: requests.Response) -> str:

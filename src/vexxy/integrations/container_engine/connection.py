@@ -11,6 +11,7 @@ import urllib3
 from docker import errors as docker_errors
 
 from vexxy.integrations.container_engine.adapter import Engine
+from vexxy.integrations.container_engine.description import describe_own
 from vexxy.integrations.container_engine.podman_service import (
     PodmanService,
     find_runtime,
@@ -96,8 +97,10 @@ def _connect(address: str, *, service: PodmanService | None = None) -> Engine | 
     ):
         return None
     client.timeout = ANSWER_SECONDS_MAX
-    on_close = service.close if service else _nothing
-    return Engine(client, address=address, on_close=on_close)
+    if service is None:
+        return Engine(client, address=address, on_close=_nothing)
+    known = describe_own(client, address, service.runtime)
+    return Engine(client, address=address, on_close=service.close, known=known)
 
 
 def _nothing() -> None:

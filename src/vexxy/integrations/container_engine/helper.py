@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from vexxy.integrations.container_engine.adapter import IN_HELPER, Engine
+from vexxy.integrations.container_engine.adapter import Engine
+from vexxy.integrations.container_engine.description import IN_HELPER
 from vexxy.integrations.container_engine.failures import translated
 from vexxy.integrations.container_engine.wire import ulimits
 from vexxy.sandbox import processes, wire

@@ -32,6 +32,7 @@ class PodmanService:
                 "no container engine answers, and podman is not installed",
                 hint="apt-get install podman runc, or start Docker",
             )
+        self.runtime: Final = runtime
         self._directory = Path(tempfile.mkdtemp(prefix="vexxy-podman-"))
         self._socket = self._directory / "podman.sock"
         self.address: Final = f"unix://{self._socket}"
