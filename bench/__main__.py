@@ -5,16 +5,19 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
+NO_BENCHMARK = {"images"}  # builds what the others measure
 
 
 def main() -> int:
     """Run them all; return how many failed."""
-    names = sorted(path.stem for path in HERE.glob("*.py") if not path.stem.startswith("_"))
-    wanted = sys.argv[1:] or names
+    names = [path.stem for path in HERE.glob("*.py") if not path.stem.startswith("_")]
+    folders = [path.parent.name for path in HERE.glob("*/__main__.py")]
+    wanted = sys.argv[1:] or sorted({*names, *folders} - NO_BENCHMARK)
     failed = 0
     for name in wanted:
-        print(f"== bench/{name}.py", flush=True)
-        failed += bool(subprocess.call([sys.executable, str(HERE / f"{name}.py")]))
+        print(f"== bench.{name}", flush=True)
+        command = [sys.executable, "-m", f"bench.{name}"]
+        failed += bool(subprocess.call(command, cwd=HERE.parent))
     return failed
 
 

@@ -7,29 +7,29 @@ and, on the same traces, for Kubescape's published rule. Exit code 1 if vexxy ca
 anything reachable "not affected".
 
 --quick   one driven run of each image (3-4 minutes) instead of every mode and length
---fresh   run again what was saved by an earlier call with the same source
+--fresh   run again what an earlier call saved; otherwise only what changed is run, and
+          the source as it is now decides from the saved profiles
 --shared  score the six images of ../shared/images as well, where that folder exists
 """
 
-import functools
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from bench.accuracy import kubescape, report
+from bench.accuracy import again, kubescape, report, shared
 from bench.accuracy import truth as truths
 from bench.accuracy.score import Matrix, statuses
+from bench.accuracy.truth import Component
 from bench.images import build, engine, recipe
 from bench.images.recipe import BuildFailed
 
 AT_ONCE: Final = 2
 RUN_SECONDS: Final = 600
-SOURCE: Final = Path(__file__).parents[2] / "src"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -47,21 +47,13 @@ class Run:
         return f"{self.mode} {self.seconds} s"
 
     def saved(self) -> Path:
-        """Return where its result is kept; another image or source is another file."""
-        folder = engine.cache().parent / "accuracy" / source_digest()
+        """Return where its result is kept; another recipe is another file."""
+        folder = engine.cache().parent / "accuracy"
         folder.mkdir(parents=True, exist_ok=True)
         digest = recipe.load(self.image).digest
         return (
             folder / f"{self.image}-{digest}-{self.mode}-{self.seconds}-{self.number}.json"
         )
-
-
-@functools.cache
-def source_digest() -> str:
-    """Return the state of the source that is measured, as it was at the first call."""
-    command = ["git", "-C", str(SOURCE), "rev-parse", "--short=10", "HEAD:src"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unversioned"
 
 
 def plan(images: Sequence[str], *, quick: bool) -> list[Run]:
@@ -104,41 +96,62 @@ def main(arguments: list[str]) -> int:
         problems = [problem for problem in pool.map(perform, runs) if problem]
     for problem in problems:
         engine.say(problem)
-    results = {r: json.loads(r.saved().read_text()) for r in runs if r.saved().exists()}
-    ours, theirs = matrices(results)
+    answers = [answer for image in images for answer in judged(image, runs)]
+    ours, theirs = matrices(answers)
     report.tables(ours, theirs)
-    report.agreement(pairs(results))
+    report.agreement(pairs(answers))
+    if "--shared" in arguments:
+        shared.main()
     wrong = any(matrix.false_claims for matrix in ours.values())
     return 1 if wrong or problems else 0
 
 
-def matrices(
-    results: dict[Run, dict[str, Any]],
-) -> tuple[dict[str, Matrix], dict[str, Matrix]]:
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one run says of each component, by vexxy and by Kubescape's rule."""
+
+    run: Run
+    ours: Mapping[Component, str]
+    theirs: Mapping[Component, str]
+
+
+def judged(image: str, runs: Sequence[Run]) -> list[Answer]:
+    """Return the answers of the saved runs of one image."""
+    done = [run for run in runs if run.image == image and run.saved().exists()]
+    results = [json.loads(run.saved().read_text()) for run in done]
+    truth, sbom = truths.load(image), kubescape.syft(image)
+    answers = []
+    for run, result, found in zip(
+        done, results, again.verdicts(image, results), strict=True
+    ):
+        files = kubescape.relevant_files(result["execution_profile"])
+        reached = kubescape.kept(sbom, files)
+        rule = {row: kubescape.status(sbom, reached, row) for row in truth.components}
+        answers.append(Answer(run, statuses(truth, found), rule))
+    return answers
+
+
+def matrices(answers: Sequence[Answer]) -> tuple[dict[str, Matrix], dict[str, Matrix]]:
     """Return one matrix for each mode and length, for vexxy and for Kubescape's rule."""
     ours: dict[str, Matrix] = {}
     theirs: dict[str, Matrix] = {}
-    for run, result in results.items():
-        truth, sbom = truths.load(run.image), kubescape.syft(run.image)
-        reached = kubescape.kept(
-            sbom, kubescape.relevant_files(result["execution_profile"])
-        )
-        for row, status in statuses(truth, result).items():
-            ours.setdefault(run.name, Matrix()).add(run.image, row, status)
-            if not row.symbols:
-                answer = kubescape.status(sbom, reached, row)
-                theirs.setdefault(run.name, Matrix()).add(run.image, row, answer)
+    for answer in answers:
+        name, image = answer.run.name, answer.run.image
+        mine, its = ours.setdefault(name, Matrix()), theirs.setdefault(name, Matrix())
+        for row, status in answer.ours.items():
+            mine.add(image, row, status)
+            if not row.symbols:  # the rule knows packages only
+                its.add(image, row, answer.theirs[row])
     return ours, theirs
 
 
-def pairs(results: dict[Run, dict[str, Any]]) -> list[tuple[str, float]]:
+def pairs(answers: Sequence[Answer]) -> list[tuple[str, float]]:
     """Return, per image, the share of equal answers in two equal runs."""
+    known = {answer.run: answer.ours for answer in answers}
     found = []
-    for run, result in results.items():
-        again = Run(run.image, run.mode, run.seconds, 2)
-        if run.number == 1 and again in results:
-            truth = truths.load(run.image)
-            one, two = statuses(truth, result), statuses(truth, results[again])
+    for run, one in known.items():
+        two = known.get(Run(run.image, run.mode, run.seconds, 2))
+        if run.number == 1 and two is not None:
             found.append((run.image, sum(one[row] == two[row] for row in one) / len(one)))
     return found
 

@@ -66,8 +66,7 @@ def analyze(image: str, mode: str, seconds: int) -> Result:
     rules.DURATION_SECONDS = (1, 3600)  # type: ignore[misc]
     truth = truths.load(image)
     with tempfile.TemporaryDirectory() as folder:
-        for name, record in truths.records(truth).items():
-            (Path(folder) / f"{name}.json").write_text(json.dumps(record))
+        truths.plant(truth, Path(folder))
         request = Request(
             image=build.build(image),
             settings=rules.settings_for(Profile.MINIMAL, duration_seconds=seconds),

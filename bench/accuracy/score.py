@@ -1,13 +1,13 @@
 """What the verdicts say against what is true."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
-from urllib.parse import unquote
+from typing import Final
 
 from bench.accuracy import kubescape
 from bench.accuracy.truth import LABELS, NO, YES, Component, Truth
+from vexxy.reachability.types import Verdict
 
 NOT_AFFECTED: Final = "not_affected"
 AFFECTED: Final = "affected"
@@ -52,29 +52,31 @@ class Matrix:
         return self.share(YES, AFFECTED)
 
 
-def statuses(truth: Truth, result: Mapping[str, Any]) -> dict[Component, str]:
-    """Return what the result says of each component; `missing` if nothing."""
-    findings = result["reachability_results"]
-    return {row: status_of(row, findings) for row in truth.components}
+def statuses(truth: Truth, verdicts: Sequence[Verdict]) -> dict[Component, str]:
+    """Return what the verdicts say of each component; `missing` if nothing."""
+    return {row: status_of(row, verdicts) for row in truth.components}
 
 
-def status_of(row: Component, findings: Iterable[Mapping[str, Any]]) -> str:
+def status_of(row: Component, verdicts: Iterable[Verdict]) -> str:
     """Return the status of the row's planted vulnerability in the row's package."""
     found = {
-        finding["status"]
-        for finding in findings
-        if finding["vulnerability_id"].upper() == row.advisory_id and about(finding, row)
+        verdict.status.value
+        for verdict in verdicts
+        if verdict.vulnerability_id.upper() == row.advisory_id and about(verdict, row)
     }
     # Copies that cannot be told apart: the worst answer about any of them counts.
     return next((one for one in reversed(STATUSES) if one in found), "missing")
 
 
-def about(finding: Mapping[str, Any], row: Component) -> bool:
-    """Return whether the finding is about the component and no other copy of it."""
-    package = finding["package"]
-    name = unquote(package["purl"].split("?")[0].rsplit("@", 1)[0].split("/", 1)[1])
-    known = name.removeprefix("debian/").lower().replace("_", "-")
-    if known.replace(".", "-") != row.name.lower().replace("_", "-").replace(".", "-"):
+def about(verdict: Verdict, row: Component) -> bool:
+    """Return whether the verdict is about the component and no other copy of it."""
+    package = verdict.package
+    if plain(package.name) != plain(row.name):
         return False
-    locations = package["locations"]
-    return not row.at or any(kubescape.inside(path, row) for path in locations)
+    paths = (*package.locations, package.embedded_in or "")
+    return not row.at or any(kubescape.inside(path, row) for path in paths)
+
+
+def plain(name: str) -> str:
+    """Return the name without the spellings that PyPI treats as equal."""
+    return name.lower().replace("_", "-").replace(".", "-")

@@ -6,6 +6,7 @@ code is reachable and in which stage it is first seen to be used.
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from bench.images.recipe import FOLDER
@@ -136,3 +137,9 @@ def records(truth: Truth) -> dict[str, dict[str, Any]]:
             "affected": [affected],
         }
     return made
+
+
+def plant(truth: Truth, folder: Path) -> None:
+    """Write the planted records into the folder."""
+    for name, record in records(truth).items():
+        (folder / f"{name}.json").write_text(json.dumps(record))
