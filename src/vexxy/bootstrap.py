@@ -45,16 +45,14 @@ def debian_patches() -> Iterator[PatchSource]:
         yield DebianPatches(apt)
 
 
-@contextmanager
-def tools(settings: Settings, *, runtime: str | None = None) -> Iterator[Tools]:
-    """Provide everything an analysis needs."""
-    with engine(settings, runtime=runtime) as found:
-        yield Tools(
-            engine=found,
-            recorder=AgentRecorder(settings.tracer),
-            traffic=HttpTraffic(),
-            database_path=settings.database_path,
-        )
+def tools(settings: Settings, engine: ContainerEngine) -> Tools:
+    """Return everything an analysis with this engine needs."""
+    return Tools(
+        engine=engine,
+        recorder=AgentRecorder(settings.tracer),
+        traffic=HttpTraffic(),
+        database_path=settings.database_path,
+    )
 
 
 def placement(settings: Settings, engine: ContainerEngine) -> Plan:

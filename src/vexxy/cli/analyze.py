@@ -134,14 +134,12 @@ def analyze(  # noqa: PLR0913  each option of the command is a parameter
     )
     rules.check_request(request)
     settings = Settings()
-    placement.run_where_possible(
-        settings, request, script=test_script, results=(output, evidence)
-    )
-    with (
-        bootstrap.tools(settings, runtime=runtime) as tools,
-        console.listener(json_lines=json_progress) as listener,
-    ):
-        result = pipeline.run(request, tools, listener)
+    with bootstrap.engine(settings, runtime=runtime) as engine:
+        placement.run_where_possible(
+            settings, engine, request, script=test_script, results=(output, evidence)
+        )
+        with console.listener(json_lines=json_progress) as listener:
+            result = pipeline.run(request, bootstrap.tools(settings, engine), listener)
     for warning in result.warnings:
         console.warn(warning)
     _write(result, output_format, output, settings=settings, everything=show_all)

@@ -11,6 +11,7 @@ import typer
 from vexxy import bootstrap
 from vexxy.analysis.types import Request
 from vexxy.cli import console
+from vexxy.integrations.container_engine.adapter import Engine
 from vexxy.kit.errors import Unavailable
 from vexxy.sandbox.types import Placement
 from vexxy.settings import Settings
@@ -20,6 +21,7 @@ INSIDE: Final = "VEXXY_IN_HELPER"
 
 def run_where_possible(
     settings: Settings,
+    engine: Engine,
     request: Request,
     *,
     script: Path | None,
@@ -28,7 +30,8 @@ def run_where_possible(
     """Return if the analysis can run here; else run it in the helper and exit.
 
     Args:
-        settings: Name the engine and the helper's image.
+        settings: Name the helper's image.
+        engine: Where the image is to run.
         request: Names the files that the helper must see.
         script: The test script's file.
         results: What it writes; the folder of each must exist.
@@ -39,21 +42,20 @@ def run_where_possible(
     """
     if INSIDE in os.environ:
         return
-    with bootstrap.engine(settings, runtime=request.runtime) as engine:
-        plan = bootstrap.placement(settings, engine)
-        if plan.placement is Placement.LOCAL:
-            return
-        reasons = "; ".join(plan.reasons)
-        if plan.placement is Placement.IMPOSSIBLE:
-            raise Unavailable(f"this machine cannot analyze: {reasons}", hint=plan.hint)
-        console.note(f"running in a helper beside the engine: {reasons}")
-        code = bootstrap.run_in_helper(
-            settings,
-            engine,
-            arguments=sys.argv[1:],
-            readable=_inputs(request, script),
-            writable=[path.absolute().parent for path in results if path is not None],
-        )
+    plan = bootstrap.placement(settings, engine)
+    if plan.placement is Placement.LOCAL:
+        return
+    reasons = "; ".join(plan.reasons)
+    if plan.placement is Placement.IMPOSSIBLE:
+        raise Unavailable(f"this machine cannot analyze: {reasons}", hint=plan.hint)
+    console.note(f"running in a helper beside the engine: {reasons}")
+    code = bootstrap.run_in_helper(
+        settings,
+        engine,
+        arguments=sys.argv[1:],
+        readable=_inputs(request, script),
+        writable=[path.absolute().parent for path in results if path is not None],
+    )
     raise typer.Exit(code)
 
 

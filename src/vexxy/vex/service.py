@@ -32,7 +32,7 @@ from vexxy.vex.types import (
     Report,
     Target,
 )
-from vexxy.vex.wire import csaf, cyclonedx, openvex, openvex_schema, parsing, sarif
+from vexxy.vex.wire import csaf, cyclonedx, openvex, parsing, sarif
 
 _GRAVITIES: Final = (Gravity.ERROR, Gravity.WARNING, Gravity.NOTE)
 
@@ -158,6 +158,10 @@ def validate(
         remark = Remark("openvex.unreadable", Gravity.ERROR, error.message)
         return Report(None, (remark,))
     document = reading.document
+    # A schema library takes seconds to load where its format checkers are installed;
+    # only who validates pays for it.
+    from vexxy.vex.wire import openvex_schema  # noqa: PLC0415  see above
+
     remarks = [*openvex_schema.check(reading.raw), *reading.remarks]
     remarks += checking.remarks(document)
     honors: tuple[Honor, ...] = ()
