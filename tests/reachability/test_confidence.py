@@ -79,13 +79,13 @@ def test_stronger_accesses_are_surer() -> None:
     )
     assert mapped > code > data
     assert confidence.of_loading(Access.CODE, module_loaded=True) > code
-    assert confidence.CALLED > confidence.of_loading(Access.EXECUTED, module_loaded=True)
+    assert confidence.of_loading(Access.EXECUTED, module_loaded=True) < confidence.CALLED
 
 
 @pytest.mark.parametrize(
     ("time", "traffic", "enough"),
     [(30, 0, False), (30, 100, True), (60, 1, True), (120, 10, True), (10, 1000, False)],
 )
-def test_the_documented_examples_hold(time: float, traffic: int, enough: bool) -> None:
+def test_the_documented_examples_hold(time: float, traffic: int, *, enough: bool) -> None:
     score = a_score(observed_seconds=time, traffic_requests=traffic)
     assert (score >= 0.6) is enough

@@ -207,7 +207,7 @@ def test_too_thin_an_observation_stays_open_and_says_what_to_do() -> None:
     ],
 )
 def test_every_incompleteness_is_a_gap(
-    given: dict[str, object], driven: bool, gap: str
+    given: dict[str, object], *, driven: bool, gap: str
 ) -> None:
     ran = (FileAccess("/init", Access.EXECUTED, 0.0),)
     profile = a_profile(completeness=a_completeness(**given), files_accessed=ran)

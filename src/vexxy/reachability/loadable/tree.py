@@ -83,6 +83,9 @@ class Tree:
 
     def read(self, path: str, *, limit: int = READ_LIMIT_BYTES) -> bytes | None:
         """Return a file's content; None when it is missing, unreadable or too large."""
+        entry = self.entries.get(path)
+        if entry is not None and entry.size_bytes > limit:
+            return None
         try:
             return self._root.read_bytes(path, limit=limit)
         except (FileMissing, FileTooLarge, FileUnreadable):
