@@ -9,11 +9,12 @@ import os
 import shutil
 import sys
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from threading import Thread
+from typing import Any, Final, TextIO
 
 from vexxy.integrations.container_engine.adapter import Engine
 from vexxy.integrations.container_engine.description import IN_HELPER
@@ -75,12 +76,17 @@ def run(engine: Engine, wanted: HelperRun) -> int:
         EngineFailed: The engine could not run it, or went away.
     """
     with _created(engine, wanted) as container_id, translated("run the helper"):
-        stream = engine.client.attach(
-            container_id, stdout=True, stderr=True, stream=True, demux=True
-        )
         engine.client.start(container_id)
-        for output, errors in stream:
-            _pass_on(output, errors)
+        told, complained = (
+            engine.client.logs(
+                container_id, stdout=out, stderr=not out, stream=True, follow=True
+            )
+            for out in (True, False)
+        )
+        listener = Thread(target=_pass_on, args=(complained, sys.stderr), daemon=True)
+        listener.start()
+        _pass_on(told, sys.stdout)
+        listener.join()
         return int(engine.client.wait(container_id)["StatusCode"])
 
 
@@ -179,8 +185,7 @@ def _writable(wanted: HelperRun) -> tuple[Path, ...]:
     return tuple(dict.fromkeys((Path.cwd(), *wanted.writable)))
 
 
-def _pass_on(output: bytes | None, errors: bytes | None) -> None:
-    for text, stream in ((output, sys.stdout), (errors, sys.stderr)):
-        if text:
-            stream.buffer.write(text)
-            stream.flush()
+def _pass_on(pieces: Iterable[bytes], stream: TextIO) -> None:
+    for piece in pieces:
+        stream.buffer.write(piece)
+        stream.flush()
