@@ -1,0 +1,256 @@
+"""What recording costs, beside strace in the same run, and whether it loses anything.
+
+Run as root: `.venv/bin/python bench/tracer.py [--quick]`. Every round measures each
+recorder once, so that a machine that slows down slows them all; figures are medians.
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+
+from vexxy.tracer import service
+from vexxy.tracer.types import Source, Target, Trace, Use
+
+ROOT = Path(__file__).parents[1]
+WAIT = 'echo waiting; read -r go; exec "$@"'
+UNSHARE = ["unshare", "--pid", "--mount", "--mount-proc", "--fork", "--kill-child"]
+FILES = "trace=execve,execveat,open,openat,openat2,mmap,mprotect"
+STRACE = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", FILES]
+
+IMPORTS = (
+    "asyncio, concurrent.futures, csv, ctypes, dataclasses, decimal, difflib, inspect,"
+    "email.message, http.server, json, logging.handlers, multiprocessing, pdb, pickle,"
+    "sqlite3, ssl, statistics, tarfile, unittest, urllib.request, uuid, zipfile,"
+    "xml.etree.ElementTree"
+)
+SERVER = """
+import functools, http.server, sys
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    def log_message(self, *_): pass
+handler = functools.partial(Quiet, directory=sys.argv[1])
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+"""
+
+Measure = Callable[["Target_"], float]
+
+
+@dataclass
+class Target_:  # noqa: N801  `Target` is the tracer's
+    """A command that waits in its own pid namespace."""
+
+    process: subprocess.Popen[bytes]
+    process_id: int
+
+    def go(self) -> None:
+        """Let the command begin."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"go\n")
+        self.process.stdin.flush()
+
+    def line(self) -> bytes:
+        """Return the next line that the command writes."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A command, and how its time is taken once it waits; fewer turns under strace."""
+
+    name: str
+    command: Sequence[str]
+    measure: Measure
+
+
+@contextmanager
+def waiting(command: Sequence[str]) -> Iterator[Target_]:
+    """Yield the command, stopped before its first instruction."""
+    process = subprocess.Popen(
+        [*UNSHARE, "sh", "-c", WAIT, "sh", *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"waiting\n"
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+            yield Target_(process, int(children.read_text().split()[0]))
+        finally:
+            process.kill()
+
+
+def own_time(target: Target_) -> float:
+    """Return the seconds that the command itself measured."""
+    target.go()
+    return float(target.line())
+
+
+def whole_time(target: Target_) -> float:
+    """Return the seconds from its start to its end."""
+    started = time.perf_counter()
+    target.go()
+    assert target.process.wait(120) == 0
+    return time.perf_counter() - started
+
+
+def request_time(requests: int) -> Measure:
+    """Return a measure of so many requests over one connection, after a warm-up."""
+
+    def measure(target: Target_) -> float:
+        target.go()
+        connection = HTTPConnection("127.0.0.1", int(target.line()), timeout=60)
+        started = 0.0
+        for number in range(-requests // 10, requests):
+            if number == 0:
+                started = time.perf_counter()
+            connection.request("GET", "/page.html")
+            assert connection.getresponse().read()
+        connection.close()
+        return time.perf_counter() - started
+
+    return measure
+
+
+def time_untraced(workload: Workload) -> float:
+    """Return the workload's seconds on its own."""
+    with waiting(workload.command) as target:
+        return workload.measure(target)
+
+
+def time_recorded(workload: Workload, source: Source) -> float:
+    """Return the workload's seconds while it is recorded."""
+    with waiting(workload.command) as target:
+        recording = service.AgentRecorder(agent()).start(
+            Target(process_id=target.process_id), source=source
+        )
+        seconds = workload.measure(target)
+        trace = recording.stop()
+    assert trace.lost_events == 0, trace.lost_events
+    return seconds
+
+
+def time_strace(workload: Workload, *options: str) -> float:
+    """Return the workload's seconds under strace."""
+    with waiting([*STRACE, *options, *workload.command]) as target:
+        return workload.measure(target)
+
+
+def agent() -> Path:
+    """Return the agent just built, else the installed one."""
+    built = ROOT / "native" / "build" / "vexxy-trace"
+    return built if built.exists() else service.find_agent()
+
+
+def compare(workload: Workload, rounds: int) -> None:
+    """Print the workload's medians and ratios, one line for each recorder."""
+    recorders: dict[str, Callable[[], float]] = {
+        "untraced": lambda: time_untraced(workload),
+        "vexxy ebpf": lambda: time_recorded(workload, Source.EBPF),
+        "vexxy fanotify": lambda: time_recorded(workload, Source.FANOTIFY),
+    }
+    if shutil.which("strace"):
+        recorders["strace -f --seccomp-bpf"] = lambda: time_strace(
+            workload, "--seccomp-bpf"
+        )
+        recorders["strace -f"] = lambda: time_strace(workload)
+    taken: dict[str, list[float]] = {name: [] for name in recorders}
+    for number in range(rounds):
+        for name, take in recorders.items():
+            # strace is slow and its ratio is far from 1: two turns say enough
+            if not name.startswith("strace") or number < 2:
+                taken[name].append(take())
+    untraced = taken["untraced"]
+    print(f"\n{workload.name}")
+    for name, seconds in taken.items():
+        pairs = [a / b for a, b in zip(seconds, untraced, strict=False)]
+        print(
+            f"  {name:24} median {statistics.median(seconds) * 1e3:8.1f} ms"
+            f"   ratio {statistics.median(pairs):5.2f}"
+            f"   best/best {min(seconds) / min(untraced):5.2f}"
+        )
+
+
+def check_lossless(opens: Path, folder: Path, count: int) -> None:
+    """Open so many different files at full speed and demand each of them."""
+    for number in range(count):
+        (folder / str(number)).touch()
+    with waiting([str(opens), "distinct", str(folder), str(count)]) as target:
+        recording = service.AgentRecorder(agent()).start(
+            Target(process_id=target.process_id)
+        )
+        seconds = own_time(target)
+        trace = recording.stop()
+    missing = count - len(told_below(folder, trace))
+    print(f"\nLossless: {count} different files, {count / seconds:,.0f} opens/s")
+    print(f"  missing {missing}   lost events {trace.lost_events}   gaps {len(trace.gaps)}")
+    assert missing == 0
+    assert trace.lost_events == 0
+
+
+def told_below(folder: Path, trace: Trace) -> set[str]:
+    """Return the files below the folder that were read."""
+    prefix = f"{folder}/"
+    return {f.path for f in trace.files if f.use is Use.READ and f.path.startswith(prefix)}
+
+
+def build_opens(folder: Path) -> Path:
+    """Return the compiled program that opens files."""
+    program = folder / "tracer_opens"
+    source = Path(__file__).with_name("tracer_opens.c")
+    subprocess.run(["cc", "-O2", "-o", str(program), str(source)], check=True)
+    return program
+
+
+def workloads(opens: Path, folder: Path, scale: int) -> list[Workload]:
+    """Return what is measured."""
+    page = folder / "page.html"
+    page.write_text("<p>hello</p>" * 200)
+    python = os.path.realpath(sys.executable)
+    storm = f"for n in 1 2 3 4; do {python} -I -S -c 'import {IMPORTS}'; done"
+    loop = [str(opens), "same", str(page), str(100_000 * scale)]
+    return [
+        Workload("Tight open loop (C, open and close only)", loop, own_time),
+        Workload("Python import storm", ["sh", "-ec", storm], whole_time),
+        Workload(
+            "HTTP server under load (Python, one file per request)",
+            [python, "-I", "-S", "-c", SERVER, str(folder)],
+            request_time(500 * scale),
+        ),
+    ]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="three rounds, small loops")
+    quick = parser.parse_args().quick
+    load = os.getloadavg()[0]
+    print(f"kernel {os.uname().release}, {os.cpu_count()} processors, load {load:.1f}")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
+        folder = Path(name)
+        opens = build_opens(folder)
+        for workload in workloads(opens, folder, 1 if quick else 2):
+            compare(workload, rounds=3 if quick else 9)
+        distinct = folder / "distinct"
+        distinct.mkdir()
+        check_lossless(opens, distinct, 50_000 if quick else 150_000)
+
+
+if __name__ == "__main__":
+    main()
