@@ -1,10 +1,18 @@
 """A sandbox from prepared to gone, on a real engine."""
 
+import re
+
 import pytest
 
 from tests.sandbox.conftest import Runner
 from vexxy.sandbox import service
-from vexxy.sandbox.errors import ImageExited, ImageUnsuitable, PortNeverOpened
+from vexxy.sandbox.errors import (
+    EngineFailed,
+    EngineUnavailable,
+    ImageExited,
+    ImageUnsuitable,
+    PortNeverOpened,
+)
 from vexxy.sandbox.ports import ContainerEngine
 from vexxy.sandbox.service import OpenedImage
 from vexxy.sandbox.types import ContainerStatus, ReadyWhen, SandboxRequest
@@ -78,6 +86,17 @@ def test_a_command_that_does_not_exist_is_told_clearly(
     assert _left_behind(engine, opened) == 0
 
 
+def test_another_runtime_than_asked_for_is_never_used_silently(
+    engine: ContainerEngine, opened: OpenedImage
+) -> None:
+    request = SandboxRequest(
+        image=opened.image, command=("/bin/true",), runtime="no-such-runtime"
+    )
+    with pytest.raises((EngineUnavailable, EngineFailed), match="runtime"):
+        _start(engine, opened, request)
+    assert _left_behind(engine, opened) == 0
+
+
 def test_an_image_that_listens_to_its_signal_ends_gracefully(runner: Runner) -> None:
     sandbox = runner.start("trap 'echo bye; exit 0' TERM; echo up; while true; do :; done")
     while "up" not in sandbox.logs():
@@ -91,6 +110,14 @@ def test_an_image_that_ignores_its_signal_is_not_waited_for(runner: Runner) -> N
     sandbox = runner.start("sleep 1000")
     # The first process has no handler, so this would take ten minutes otherwise.
     assert sandbox.end(timeout_seconds=600).exit_code == 137
+
+
+def test_a_network_is_given_only_when_it_is_allowed(runner: Runner) -> None:
+    try:
+        said = runner.output("cat /proc/net/dev", network_allowed=True)
+    except EngineFailed as error:
+        pytest.skip(f"this engine has no network to give: {error.message}")
+    assert len(re.findall(r"^\s*(\w+):", said, re.MULTILINE)) > 1
 
 
 def test_what_was_used_is_known(runner: Runner) -> None:

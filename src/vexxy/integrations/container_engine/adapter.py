@@ -17,7 +17,12 @@ from vexxy.integrations.container_engine import progress, storage, wire
 from vexxy.integrations.container_engine.description import describe
 from vexxy.integrations.container_engine.failures import refused, translated
 from vexxy.kit.progress import Listener
-from vexxy.sandbox.errors import EngineFailed, ImageMissing, ImageUnsuitable
+from vexxy.sandbox.errors import (
+    EngineFailed,
+    EngineUnavailable,
+    ImageMissing,
+    ImageUnsuitable,
+)
 from vexxy.sandbox.types import (
     ContainerSpec,
     ContainerState,
@@ -155,7 +160,24 @@ class Engine:
             )
         container_id = str(made["Id"])
         self._scratch[container_id] = spec.scratch
+        if spec.runtime and self._info.name == "podman":
+            self._demand_runtime(container_id, spec.runtime)
         return container_id
+
+    def _demand_runtime(self, container_id: str, wanted: str) -> None:
+        """Refuse a container that would run under another runtime than asked for.
+
+        Podman's compatible endpoint takes the field and ignores it.
+        """
+        found = json.loads(self._libpod("get", f"containers/{container_id}/json"))
+        used = str(found.get("OCIRuntime") or "")
+        if used.rpartition("/")[2] != wanted.rpartition("/")[2]:
+            self.remove(container_id)
+            raise EngineUnavailable(
+                f"the engine would run the image under {used or 'another runtime'}, not "
+                f"under {wanted}",
+                hint=f"let vexxy start podman by itself, with {wanted} installed",
+            )
 
     def image_of(self, container_id: str) -> str:
         """Return the ID of the image the container was really created from."""

@@ -72,7 +72,9 @@ class PodmanService:
                 raise EngineUnavailable(
                     "podman is installed but its service did not start"
                     + (f": {said}" if said else ""),
-                    hint="try it by hand: podman info",
+                    hint="try it by hand: podman info"
+                    if self.runtime is None
+                    else f"install the runtime {self.runtime}, or ask for none",
                 )
             time.sleep(CHECK_SECONDS)
 
