@@ -13,6 +13,7 @@ from tests.conformance.scanners import Scanners
 from tests.conformance.table import Table
 from tests.fakes import vex_documents
 from vexxy.vex.rules import checking, identity, matching, purls
+from vexxy.vex.rules.matching import Shelf
 from vexxy.vex.types import Document
 from vexxy.vex.wire import openvex
 
@@ -127,7 +128,9 @@ def test_documents_match_as_in_go_vex(
     matched = 0
     answers = asked(scanners, questions)
     for (document, name, product, leaf), answer in zip(cases, answers, strict=True):
-        ours = matching.matching(document, name, product=product, subcomponents=(leaf,))
+        ours = matching.matching(
+            Shelf(document), name, product=product, subcomponents=(leaf,)
+        )
         assert [s.id for _, s in ours] == (answer.get("ids") or []), (
             document,
             product,

@@ -18,6 +18,7 @@ from tests.conformance.table import Table
 from tests.fakes.vex_documents import a_claim, a_document, a_statement, an_issuance
 from vexxy.vex import service
 from vexxy.vex.rules import honoring
+from vexxy.vex.rules.matching import Shelf
 from vexxy.vex.types import (
     Consumer,
     Document,
@@ -216,7 +217,7 @@ def test_each_product_form_is_honored_as_predicted(
         table.record(f"Product forms: {source}", form, tool, row)
         told = honoring.answer(
             TOOLS[tool],
-            document,
+            Shelf(document),
             target=world.target(source),
             finding=finding.cve,
             purl=finding.purl,
@@ -278,7 +279,7 @@ def test_each_package_form_is_honored_as_predicted(
         table.record("Package forms", name, tool, "hidden" if hidden else "shown")
         told = honoring.answer(
             TOOLS[tool],
-            document,
+            Shelf(document),
             target=world.target(SOURCES[0]),
             finding=finding.aliases[0] if grype_id(tool, finding.aliases) else finding.cve,
             purl=scanner_purl(finding.purl),

@@ -4,6 +4,7 @@ Ported from their source as studied (docs/vex.md names the files).
 """
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from vexxy.vex.rules import purls
@@ -13,6 +14,7 @@ _HUB: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"}
 _GRYPE_NAMESPACES: Final = {trivy: syft for syft, trivy in purls.NAMESPACE_TWINS.items()}
 
 
+@lru_cache(maxsize=256)
 def product_ids(consumer: Consumer, target: Target) -> tuple[str, ...]:
     """Return the identifiers that a tool tests as the product, in its order.
 
@@ -107,6 +109,7 @@ def _trivy_ids(target: Target) -> tuple[str, ...]:
     return (_oci(name, first.partition("@")[2], **qualifiers),)
 
 
+@lru_cache(maxsize=1 << 16)
 def package_id(consumer: Consumer, text: str) -> str:
     """Return the inventory's purl as a tool would write it."""
     purl = purls.find(text)

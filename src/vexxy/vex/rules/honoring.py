@@ -4,13 +4,23 @@ Ported from their source as studied (docs/vex.md names the files): which of seve
 statements a tool obeys, and whether the finding then disappears.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from vexxy.vex.rules import consumers, matching, purls
+from vexxy.vex.rules import consumers, matching, merging, purls
 from vexxy.vex.rules.building import SUPPRESSING
-from vexxy.vex.types import Consumer, Document, Effect, Honor, Statement, Target
+from vexxy.vex.rules.matching import Shelf
+from vexxy.vex.types import (
+    Component,
+    Consumer,
+    Document,
+    Effect,
+    Honor,
+    Statement,
+    Target,
+)
 
 _LANGUAGES_BY_GHSA: Final = frozenset(
     {"npm", "pypi", "golang", "cargo", "maven", "gem", "composer", "nuget"}
@@ -44,26 +54,24 @@ def finding_id(consumer: Consumer, statement: Statement, purl: str) -> str:
 
 
 def answer(
-    consumer: Consumer, document: Document, *, target: Target, finding: str, purl: str
+    consumer: Consumer, shelf: Shelf, *, target: Target, finding: str, purl: str
 ) -> Answer:
     """Return what a tool does with a finding in one package of an image."""
     if consumer is Consumer.VEXCTL:
-        return _obeyed(matching.by_vulnerability(document, finding)[:1])
+        return _obeyed(matching.by_vulnerability(shelf, finding)[:1])
     leaf = consumers.package_id(consumer, purl)
     if consumer is Consumer.TRIVY:
         for product, leaves in _trivy_steps(target, leaf):
-            found = matching.matching(
-                document, finding, product=product, subcomponents=leaves
-            )
+            found = matching.matching(shelf, finding, product=product, subcomponents=leaves)
             told = _obeyed(found[-1:])
             if told.effect is Effect.SUPPRESSED or (product != leaf and found):
                 return told
         return _obeyed([])
     for product in consumers.product_ids(consumer, target):
-        found = matching.matching(document, finding, product=product, subcomponents=(leaf,))
+        found = matching.matching(shelf, finding, product=product, subcomponents=(leaf,))
         if found:
             return _obeyed(found[:1])
-    return _obeyed(matching.matching(document, finding, product=leaf, subcomponents=())[:1])
+    return _obeyed(matching.matching(shelf, finding, product=leaf, subcomponents=())[:1])
 
 
 def _trivy_steps(target: Target, leaf: str) -> Iterable[tuple[str, tuple[str, ...]]]:
@@ -90,66 +98,90 @@ def honors(
     Without `packages` the statement's own subcomponents stand for them; an inventory
     also shows statements about packages that the image does not have.
     """
-    found: list[Honor] = []
-    for index, statement in enumerate(document.statements):
-        for purl in _named_packages(statement, packages):
-            found += [
-                _honor(consumer, document, index, target=target, purl=purl)
-                for consumer in Consumer
-            ]
-    return tuple(found)
+    shelf = Shelf(document)
+    inventory = _Inventory(packages) if packages else None
+    return tuple(
+        _honor(consumer, shelf, index, target=target, purl=purl)
+        for index, statement in enumerate(document.statements)
+        for purl in _named_packages(statement, inventory)
+        for consumer in Consumer
+    )
 
 
-def _named_packages(statement: Statement, packages: Sequence[str]) -> tuple[str, ...]:
+class _Inventory:
+    """Packages by type and name, so that a subcomponent finds its own at once."""
+
+    def __init__(self, packages: Iterable[str]) -> None:
+        self._packages: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for text in dict.fromkeys(packages):
+            purl = purls.find(text)
+            if purl is not None:
+                self._packages[purl.type, purl.name.lower()].append(text)
+
+    def named_by(self, leaf: Component) -> Iterable[str]:
+        for text in (leaf.id, *(value for _, value in leaf.identifiers)):
+            purl = purls.find(text)
+            near = self._packages.get((purl.type, purl.name.lower()), ()) if purl else ()
+            for package in near:
+                if any(
+                    matching.component_matches(leaf, consumers.package_id(tool, package))
+                    for tool in (Consumer.GRYPE, Consumer.TRIVY)
+                ):
+                    yield package
+
+
+def _named_packages(statement: Statement, inventory: _Inventory | None) -> Iterable[str]:
     leaves = [leaf for p in statement.products for leaf in p.subcomponents]
-    if packages:
-        named = [
-            purl
-            for purl in packages
-            if any(
-                matching.component_matches(leaf, consumers.package_id(consumer, purl))
-                for leaf in leaves
-                for consumer in (Consumer.GRYPE, Consumer.TRIVY)
-            )
-        ]
-        return tuple(dict.fromkeys(named))
-    ids = [leaf.id or next((v for _, v in leaf.identifiers), "") for leaf in leaves]
-    forms = (purls.subcomponent_forms(i)[0] for i in ids if i)
-    return tuple(dict.fromkeys(forms))
+    if inventory is not None:
+        return dict.fromkeys(purl for leaf in leaves for purl in inventory.named_by(leaf))
+    texts = (merging.identifier(leaf) for leaf in leaves)
+    return {min(purls.subcomponent_forms(text)): text for text in texts}.values()
 
 
 def _honor(
-    consumer: Consumer, document: Document, index: int, *, target: Target, purl: str
+    consumer: Consumer, shelf: Shelf, index: int, *, target: Target, purl: str
 ) -> Honor:
-    statement = document.statements[index]
+    statement = shelf.document.statements[index]
     finding = finding_id(consumer, statement, purl)
-    told = answer(consumer, document, target=target, finding=finding, purl=purl)
+    told = answer(consumer, shelf, target=target, finding=finding, purl=purl)
     return Honor(
         consumer=consumer,
         statement=index,
         vulnerability=finding,
         purl=consumers.package_id(consumer, purl),
         effect=told.effect,
-        reason=_reason(consumer, told, index, target=target),
+        reason=_reason(consumer, told, index, statement=statement, target=target),
     )
 
 
-def _reason(consumer: Consumer, told: Answer, index: int, *, target: Target) -> str:
-    if told.effect is not Effect.UNMATCHED:
-        if consumer is Consumer.VEXCTL:
-            return f"obeys statement {told.statement}; the product is not looked at"
-        if told.statement == index:
-            return "the product, the package and the vulnerability match"
-        return f"obeys statement {told.statement} instead"
+def _reason(
+    consumer: Consumer, told: Answer, index: int, *, statement: Statement, target: Target
+) -> str:
+    if told.effect is Effect.UNMATCHED:
+        return _mismatch(consumer, statement, target)
+    if consumer is Consumer.VEXCTL:
+        return f"obeys statement {told.statement}; the product is not looked at"
+    if told.statement == index:
+        return "the product, the package and the vulnerability match"
+    return f"obeys statement {told.statement} instead"
+
+
+def _mismatch(consumer: Consumer, statement: Statement, target: Target) -> str:
     if consumer is Consumer.VEXCTL:
         return "no statement names this vulnerability"
     known = consumers.product_ids(consumer, target)
     if not known:
         return f"{consumer} knows no product id of this image"
-    return f"no product of the statement matches {known[0]} or its other ids"
+    if any(
+        matching.component_matches(product.component, identifier)
+        for product in statement.products
+        for identifier in known
+    ):
+        return "the product matches, but no subcomponent is written as the package is"
+    return f"no product of the statement matches {known[-1]} or its other ids"
 
 
-def first_of_vulnerability(document: Document, vulnerability: str) -> Statement | None:
+def first_of_vulnerability(shelf: Shelf, vulnerability: str) -> Statement | None:
     """Return the statement that `vexctl filter` obeys for a vulnerability."""
-    found = matching.by_vulnerability(document, vulnerability)
+    found = matching.by_vulnerability(shelf, vulnerability)
     return found[0][1] if found else None

@@ -1,9 +1,29 @@
 """Matching as go-vex 0.2 does it, on which Grype, Trivy and vexctl rest."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 from vexxy.vex.rules import identity, purls
 from vexxy.vex.types import Component, Document, Product, Statement, Vulnerability
+
+Numbered = tuple[int, Statement]
+
+
+class Shelf:
+    """A document with its statements by vulnerability id: the same answers, sooner."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self._by_id: dict[str, list[Numbered]] = defaultdict(list)
+        for index, statement in enumerate(document.statements):
+            vulnerability = statement.vulnerability
+            ids = {vulnerability.id, vulnerability.name, *vulnerability.aliases}
+            for identifier in ids - {None}:
+                self._by_id[str(identifier)].append((index, statement))
+
+    def about(self, vulnerability: str) -> list[Numbered]:
+        """Return the statements that name a vulnerability, in document order."""
+        return self._by_id.get(vulnerability, [])
 
 
 def component_matches(component: Component, identifier: str) -> bool:
@@ -50,8 +70,8 @@ def statement_matches(
 
 
 def matching(
-    document: Document, vulnerability: str, *, product: str, subcomponents: Sequence[str]
-) -> list[tuple[int, Statement]]:
+    shelf: Shelf, vulnerability: str, *, product: str, subcomponents: Sequence[str]
+) -> list[Numbered]:
     """Port of `VEX.Matches`: (index, statement), by name and then oldest first.
 
     go-vex collects from the last statement to the first before its stable sort, so of
@@ -59,27 +79,21 @@ def matching(
     """
     found = [
         (index, statement)
-        for index, statement in reversed(tuple(enumerate(document.statements)))
+        for index, statement in reversed(shelf.about(vulnerability))
         if statement_matches(
             statement, vulnerability, product=product, subcomponents=subcomponents
         )
     ]
-    return sorted(
-        found,
-        key=lambda pair: (
-            pair[1].vulnerability.name.encode(),
-            identity.effective_timestamp(document, pair[1]),
-        ),
-    )
+    return _sorted(shelf.document, found)
 
 
-def by_vulnerability(document: Document, vulnerability: str) -> list[tuple[int, Statement]]:
+def by_vulnerability(shelf: Shelf, vulnerability: str) -> list[Numbered]:
     """Port of `StatementsByVulnerability`: by name, oldest first, in document order."""
-    found = [
-        (index, statement)
-        for index, statement in enumerate(document.statements)
-        if vulnerability_matches(statement.vulnerability, vulnerability)
-    ]
+    return _sorted(shelf.document, shelf.about(vulnerability))
+
+
+def _sorted(document: Document, found: Iterable[Numbered]) -> list[Numbered]:
+    """Port of `SortStatements`, which is stable."""
     return sorted(
         found,
         key=lambda pair: (

@@ -8,6 +8,7 @@ does not, so `pkg:npm/JSONStream` is matched only when its capitals are kept).
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
@@ -121,6 +122,7 @@ def _qualifiers(query: str) -> dict[str, str]:
     return found
 
 
+@lru_cache(maxsize=1 << 16)
 def find(text: str) -> Purl | None:
     """Return the parts, or None when `text` is no package URL."""
     try:
@@ -182,6 +184,7 @@ def split_epoch(purl: Purl) -> tuple[str, str]:
     return version, "" if epoch.strip("0") == "" else epoch
 
 
+@lru_cache(maxsize=1 << 16)
 def subcomponent_forms(text: str) -> tuple[str, ...]:
     """Return the unqualified forms under which scanners know a package.
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from vexxy.vex.rules import consumers, honoring
 from vexxy.vex.rules.building import SUPPRESSING
+from vexxy.vex.rules.matching import Shelf
 from vexxy.vex.types import (
     Consumer,
     Document,
@@ -98,6 +99,7 @@ def _unmatched(document: Document, honors: Sequence[Honor]) -> Iterable[Remark]:
 
 def _mixed(document: Document) -> Iterable[Remark]:
     """Give a remark where `vexctl filter` would hide what another statement keeps."""
+    shelf = Shelf(document)
     by_name: dict[str, list[Statement]] = defaultdict(list)
     for statement in document.statements:
         by_name[statement.vulnerability.name].append(statement)
@@ -105,7 +107,7 @@ def _mixed(document: Document) -> Iterable[Remark]:
         told = {statement.status in SUPPRESSING for statement in statements}
         if len(told) == 1:
             continue
-        first = honoring.first_of_vulnerability(document, name)
+        first = honoring.first_of_vulnerability(shelf, name)
         if first is not None and first.status in SUPPRESSING:
             yield Remark(
                 "consumer.vexctl-mixed",
@@ -123,13 +125,14 @@ def _hidden_unsaid(
     document: Document, *, target: Target, packages: Sequence[str]
 ) -> Iterable[Remark]:
     """Give a remark where a tool hides a finding in packages no statement names."""
+    shelf = Shelf(document)
     for consumer in (Consumer.GRYPE, Consumer.TRIVY):
         counts: Counter[int] = Counter()
         for index in _broad(document):
             name = document.statements[index].vulnerability.name
             for purl in packages:
                 told = honoring.answer(
-                    consumer, document, target=target, finding=name, purl=purl
+                    consumer, shelf, target=target, finding=name, purl=purl
                 )
                 if told.statement == index and told.effect is Effect.SUPPRESSED:
                     counts[index] += 1
