@@ -99,6 +99,8 @@ def test_rustsec_names_paths() -> None:
     ("ecosystem", "path", "module", "name"),
     [
         ("npm", "lodash.template", "lodash", "template"),
+        ("npm", "(handlebars).compile", "handlebars", "compile"),
+        ("npm", "(minimist)", "minimist", ""),
         ("PyPI", "yaml.constructor.FullConstructor", "yaml.constructor", "FullConstructor"),
         ("PyPI", "django.http.Response.set_cookie", "django.http", "Response.set_cookie"),
         ("PyPI", "numpy.core.numeric.cross()", "numpy.core.numeric", "cross"),

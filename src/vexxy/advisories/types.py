@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Literal, NamedTuple
 
+import msgspec
+
 from vexxy.sbom.types import Package, Problem
 
 REJECTED_MAX: Final = 200
@@ -46,28 +48,36 @@ class Symbol:
 EventKind = Literal["introduced", "fixed", "last_affected", "limit"]
 
 
-class Event(NamedTuple):
-    """A version at which something changes. Tuples, because this is stored as it is."""
+class Stored(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A value that the database holds as it is, by place and not by name.
+
+    Matching reads tens of thousands of them; they hold no cycles, so the garbage
+    collector need not look at them.
+    """
+
+
+class Event(Stored, frozen=True):
+    """A version at which something changes."""
 
     kind: EventKind
     version: str
 
 
-class Range(NamedTuple):
+class Range(Stored, frozen=True):
     """Events of one range; `type` is ECOSYSTEM or SEMVER, never GIT."""
 
     type: str
     events: tuple[Event, ...]
 
 
-class Rating(NamedTuple):
+class Rating(Stored, frozen=True):
     """One statement of severity: a CVSS vector or a vendor's word, as OSV writes it."""
 
     type: str
     score: str
 
 
-class Affected(NamedTuple):
+class Affected(Stored, frozen=True):
     """What one record says about one package.
 
     Attributes:
@@ -81,7 +91,7 @@ class Affected(NamedTuple):
     urgency: str = ""
 
 
-class Details(NamedTuple):
+class Details(Stored, frozen=True):
     """What one record says whatever the package.
 
     Attributes:

@@ -11,6 +11,9 @@ from vexxy.advisories.rules.order import find_order
 from vexxy.advisories.types import Event, Range
 
 BEGINNING: Final = "0"
+_LOWEST: Final = (0,)
+_BEGUN: Final = Event("introduced", BEGINNING)
+_PAIR: Final = 2
 Order = Callable[[str], Key]
 
 
@@ -20,7 +23,7 @@ def _position(event: Event, order: Order) -> tuple[object, ...]:
     That holds for `fixed` as well: distributions write `fixed: 0` for "never affected".
     """
     if event.version == BEGINNING and event.kind in {"introduced", "fixed"}:
-        return (0,)
+        return _LOWEST
     return (1, order(event.version))
 
 
@@ -48,6 +51,10 @@ def extent(events: Sequence[Event], order: Order) -> Extent:
     Raises:
         InvalidVersion: An event is not of this order.
     """
+    if len(events) == _PAIR and events[0] == _BEGUN:
+        simple = _from_the_beginning(events[1], order)
+        if simple is not None:
+            return simple
     placed = sorted(
         (
             (_position(event, order), event.kind)
@@ -71,6 +78,13 @@ def extent(events: Sequence[Event], order: Order) -> Extent:
     if low is not None:
         found.append(Interval(low))
     return Extent(tuple(found), _highest_limit(events, order))
+
+
+def _from_the_beginning(end: Event, order: Order) -> Extent | None:
+    """Return the extent of introduced 0, fixed X: nearly all that there are."""
+    if end.kind != "fixed" or end.version == BEGINNING:
+        return None
+    return Extent((Interval(_LOWEST, (1, order(end.version))),))
 
 
 def _highest_limit(events: Sequence[Event], order: Order) -> tuple[object, ...] | None:

@@ -4,10 +4,14 @@ Sources: Go vulnerability database (`imports[].path/symbols`), RustSec
 (`affects.functions`), GitHub (`affected_functions`), PyPA (`imports[].attribute/modules`).
 """
 
+import re
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from vexxy.advisories.rules.names import family
 from vexxy.advisories.types import Symbol
+
+_EXPORTED: Final = re.compile(r"\(([^()]+)\)(?:\.(.+))?")
 
 
 def record_symbols(
@@ -66,7 +70,13 @@ def _listed(named: str, specific: Mapping[str, object], record_id: str) -> Itera
 
 
 def _split(path: str, *, classes: bool) -> tuple[str, str]:
-    """Part module from function; a class belongs to the function's name."""
+    """Part module from function; a class belongs to the function's name.
+
+    GitHub writes `(minimist)` for what a module itself exports: the whole module.
+    """
+    exported = _EXPORTED.fullmatch(path.strip())
+    if exported is not None:
+        return exported[1], exported[2] or ""
     parts = path.strip().removesuffix("()").split(".")
     last = len(parts) - 1
     first = next((at for at, part in enumerate(parts) if part[:1].isupper()), last)
