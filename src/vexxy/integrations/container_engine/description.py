@@ -13,7 +13,7 @@ from vexxy.sandbox.types import EngineInfo
 
 PING_SECONDS: Final = 10
 # Set in a helper beside the engine; see `helper`.
-IN_HELPER: Final = "IN_VEXXY_HELPER"
+IN_HELPER: Final = "VEXXY_IN_HELPER"
 
 
 def describe(client: docker.APIClient, address: str) -> EngineInfo:
