@@ -119,7 +119,7 @@ def package_id(consumer: Consumer, text: str) -> str:
     if purl.type in {"deb", "rpm"}:
         return str(_with_epoch(purl, apart=trivy or purl.type == "rpm", trivy=trivy))
     if purl.type == "golang" and purl.name == "stdlib" and not purl.namespace:
-        version = purl.version.removeprefix("v")
+        version = purl.version.removeprefix("v").removeprefix("go")
         purl = replace(purl, version=f"v{version}" if trivy else version)
     if purl.type == "npm" and trivy:
         purl = replace(purl, name=purl.name.lower(), namespace=purl.namespace.lower())

@@ -39,10 +39,9 @@ def _validator() -> Validator:
     return kind(schema)
 
 
-def _unique(
-    _validator: Validator, wanted: object, instance: object, _schema: object
-) -> Iterator[ValidationError]:
+def _unique(_validator: Validator, *arguments: object) -> Iterator[ValidationError]:
     """Check `uniqueItems` in one pass; the library's check is quadratic."""
+    wanted, instance, _schema = arguments
     if not wanted or not isinstance(instance, list):
         return
     texts = {json.dumps(item, sort_keys=True) for item in instance}
