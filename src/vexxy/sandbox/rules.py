@@ -224,7 +224,7 @@ def plan(
         return Plan(
             Placement.IMPOSSIBLE,
             (*reasons, "the engine does not have the project's image"),
-            hint="build it with: make image",
+            hint="in the project's folder: docker build -t localhost/vexxy-enterprise .",
         )
     return Plan(Placement.HELPER, reasons)
 
