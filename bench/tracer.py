@@ -33,6 +33,8 @@ IMPORTS = (
     "sqlite3, ssl, statistics, tarfile, unittest, urllib.request, uuid, zipfile,"
     "xml.etree.ElementTree"
 )
+OFTEN = {"untraced", "vexxy ebpf"}
+FEW = 2
 SERVER = """
 import functools, http.server, sys
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -171,10 +173,11 @@ def compare(workload: Workload, rounds: int) -> None:
         recorders["strace -f"] = lambda: time_strace(workload)
     taken: dict[str, list[float]] = {name: [] for name in recorders}
     for number in range(rounds):
-        for name, take in recorders.items():
-            # strace is slow and its ratio is far from 1: two turns say enough
-            if not name.startswith("strace") or number < 2:
-                taken[name].append(take())
+        # Back and forth, so that what comes first is not always the same.
+        for name in list(recorders)[:: 1 if number % 2 else -1]:
+            # Where the ratio is far from 1, a few turns say enough.
+            if name in OFTEN or number < FEW:
+                taken[name].append(recorders[name]())
     untraced = taken["untraced"]
     print(f"\n{workload.name}")
     for name, seconds in taken.items():
@@ -222,8 +225,8 @@ def workloads(opens: Path, folder: Path, scale: int) -> list[Workload]:
     page = folder / "page.html"
     page.write_text("<p>hello</p>" * 200)
     python = os.path.realpath(sys.executable)
-    storm = f"for n in 1 2 3 4; do {python} -I -S -c 'import {IMPORTS}'; done"
-    loop = [str(opens), "same", str(page), str(100_000 * scale)]
+    storm = f"{python} -I -S -c 'import {IMPORTS}'; {python} -I -S -c 'import {IMPORTS}'"
+    loop = [str(opens), "same", str(page), str(50_000 * scale)]
     return [
         Workload("Tight open loop (C, open and close only)", loop, own_time),
         Workload("Python import storm", ["sh", "-ec", storm], whole_time),
@@ -246,7 +249,7 @@ def main() -> None:
         folder = Path(name)
         opens = build_opens(folder)
         for workload in workloads(opens, folder, 1 if quick else 2):
-            compare(workload, rounds=3 if quick else 9)
+            compare(workload, rounds=3 if quick else 20)
         distinct = folder / "distinct"
         distinct.mkdir()
         check_lossless(opens, distinct, 50_000 if quick else 150_000)
