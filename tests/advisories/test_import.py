@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.osv import a_record, an_affected, pack, write
-from vexxy.advisories import errors, models, repository, service
+from vexxy.advisories import errors, examination, models, repository, service
 from vexxy.advisories.types import OverlayLine, Symbol
 from vexxy.advisories.wire import archives
 from vexxy.kit.errors import InvalidInput
@@ -382,7 +382,7 @@ class TestHostileArchives:
 
 
 def test_a_shipped_overlay_line_names_its_source() -> None:
-    lines = [line for many in service._shipped_overlay().values() for line in many]
+    lines = [line for many in examination.shipped_overlay().values() for line in many]
     assert {line.ecosystem for line in lines} == {"Debian", "PyPI"}
     assert all(line.symbol.provenance for line in lines)
     assert all(0 < line.symbol.confidence < 1 for line in lines)

@@ -123,6 +123,44 @@ class TestNames:
         assert found.fixed_versions == ("0.17.0",)
 
 
+class TestCopiesOfTheDistribution:
+    """A wheel's metadata inside a Debian package: two packages in one file."""
+
+    METADATA = "/usr/lib/python3/dist-packages/thing.dist-info/METADATA"
+
+    def found(self, folder: Path, *records: Json) -> list[tuple[str, str]]:
+        debian = a_package(
+            "python3-thing", "1.0-1", source_name="thing", files=(self.METADATA,)
+        )
+        wheel = a_wheel(locations=(self.METADATA,))
+        matches = examine(folder, [debian, wheel], *records).matches
+        return [(one.package.type, one.vulnerability_id) for one in matches]
+
+    @pytest.mark.parametrize(
+        ("fixed", "left"), [("1.0-1", []), ("1.0-2", [("deb", "CVE-2026-0005")])]
+    )
+    def test_where_debian_speaks_it_decides(
+        self, tmp_path: Path, fixed: str, left: list[tuple[str, str]]
+    ) -> None:
+        bounds = ("introduced 0", f"fixed {fixed}")
+        pysec = a_record("PYSEC-1", aliases=["CVE-2026-0005"])
+        debian = a_record(
+            "DEBIAN-CVE-2026-0005",
+            an_affected("Debian:12", "thing", *bounds),
+            upstream=["CVE-2026-0005"],
+        )
+        assert self.found(tmp_path, pysec, debian) == left
+
+    def test_where_debian_is_silent_the_languages_records_stand(
+        self, tmp_path: Path
+    ) -> None:
+        pysec = a_record("PYSEC-1", aliases=["CVE-2026-0005"])
+        other = a_record(
+            "DEBIAN-CVE-2026-0006", an_affected("Debian:12", "thing", "introduced 9")
+        )
+        assert self.found(tmp_path, pysec, other) == [("pypi", "CVE-2026-0005")]
+
+
 class TestReleases:
     def test_only_the_release_counts_and_records_without_one(self, tmp_path: Path) -> None:
         records = [

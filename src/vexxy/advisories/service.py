@@ -1,17 +1,15 @@
 """Use-cases of advisories: import, update, status, match."""
 
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from vexxy.advisories import errors, repository, store
+from vexxy.advisories import errors, examination, repository, store
 from vexxy.advisories.ports import Download, Feed, PatchedSource, PatchSource
 from vexxy.advisories.repository import Imported, Index
-from vexxy.advisories.rules import grouping, matching, names, patches
+from vexxy.advisories.rules import patches
 from vexxy.advisories.store import Storing
 from vexxy.advisories.types import (
     DatabaseStatus,
@@ -24,12 +22,11 @@ from vexxy.advisories.types import (
     Symbol,
     Updated,
 )
-from vexxy.advisories.wire import overlay
 from vexxy.advisories.wire.intake import Intake
 from vexxy.kit import clock
 from vexxy.kit.errors import VexxyError
 from vexxy.kit.progress import Listener, Progress, silent
-from vexxy.sbom.types import Inventory, Package, Problem
+from vexxy.sbom.types import Inventory, Problem
 
 # What an image of today is made of; others on request.
 DEFAULT_ECOSYSTEMS: Final = (
@@ -214,7 +211,9 @@ def status(database: Path) -> DatabaseStatus:
             size_bytes=database.stat().st_size,
             ecosystems=index.list_ecosystems(),
             derived_symbols=index.count_overlay(),
-            shipped_symbols=sum(len(lines) for lines in _shipped_overlay().values()),
+            shipped_symbols=sum(
+                len(lines) for lines in examination.shipped_overlay().values()
+            ),
         )
 
 
@@ -292,74 +291,6 @@ def examine(database: Path | Index, inventory: Inventory) -> Examination:
         DatabaseNotFound, DatabaseUnreadable, SchemaMismatch: There is none to read.
     """
     if isinstance(database, Index):
-        return _examine(database, inventory)
+        return examination.examine(database, inventory)
     with repository.open_index(database) as index:
-        return _examine(index, inventory)
-
-
-def _examine(index: Index, inventory: Inventory) -> Examination:
-    known = index.list_scopes()
-    outcomes: dict[names.Lookup, matching.Outcome] = {}
-    asked: list[tuple[Package, tuple[names.Lookup, ...]]] = []
-    for package in inventory.packages:
-        lookups = names.lookups(package)
-        asked.append((package, lookups))
-        for lookup in lookups:
-            if lookup not in outcomes:
-                outcomes[lookup] = _ask(index, lookup, known)
-    knowledge = _know(index, outcomes.values())
-    matches: list[Match] = []
-    for package, lookups in asked:
-        hits = [hit for lookup in lookups for hit in outcomes[lookup].hits]
-        if hits:
-            lines = _overlay(index, lookups)
-            matches += matching.build_matches(
-                package, hits, knowledge=knowledge, overlay=lines
-            )
-    problems = (
-        *matching.unchecked(inventory, known),
-        *matching.undecided(asked, outcomes),
-    )
-    return Examination(tuple(matches), problems)
-
-
-def _ask(index: Index, lookup: names.Lookup, known: Sequence[str]) -> matching.Outcome:
-    found = (
-        record
-        for scope in names.scopes(lookup.ecosystem, known)
-        for record in index.list_affected(scope, lookup.name)
-    )
-    return matching.evaluate(lookup, found)
-
-
-def _know(index: Index, outcomes: Iterable[matching.Outcome]) -> matching.Knowledge:
-    """Read about the records that hit, and about every id that is joined to them."""
-    hit = {one.record_id for outcome in outcomes for one in outcome.hits}
-    details = index.find_details(hit)
-    seeds = {
-        subject
-        for record_id in hit
-        for subject in matching.record_subjects(record_id, details.get(record_id, ()))
-    }
-    groups = grouping.close(seeds, index.find_neighbors)
-    joined = set().union(*groups.values()) - details.keys()
-    return matching.Knowledge({**index.find_details(joined), **details}, groups)
-
-
-def _overlay(index: Index, lookups: Iterable[names.Lookup]) -> list[OverlayLine]:
-    lines: list[OverlayLine] = []
-    for lookup in lookups:
-        key = matching.overlay_key(lookup)
-        lines += index.list_overlay(*key) or _shipped_overlay().get(key, ())
-    return lines
-
-
-@lru_cache(maxsize=1)
-def _shipped_overlay() -> dict[tuple[str, str], tuple[OverlayLine, ...]]:
-    """Return the overlay that ships with the product, by ecosystem and package."""
-    found: dict[tuple[str, str], list[OverlayLine]] = defaultdict(list)
-    for file in (resources.files("vexxy.advisories") / "symbols").iterdir():
-        if file.name.endswith(".tsv"):
-            for line in overlay.parse(file.read_text("utf-8"), source=file.name):
-                found[line.ecosystem, line.package].append(line)
-    return {key: tuple(lines) for key, lines in found.items()}
+        return examination.examine(index, inventory)

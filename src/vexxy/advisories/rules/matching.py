@@ -113,6 +113,20 @@ def build_matches(
     return tuple(sorted(found, key=_oldest_first))
 
 
+def unsettled(found: Iterable[Match], settled: frozenset[str]) -> tuple[Match, ...]:
+    """Return the matches of a language package that its distribution left open.
+
+    Debian mends a hole in `python3-yaml` without changing the version that PyPI's
+    records compare. Where its own records name the vulnerability, they decide; where
+    they are silent, PyPI's stand.
+    """
+    return tuple(
+        one
+        for one in found
+        if one.vulnerability_id not in settled and settled.isdisjoint(one.aliases)
+    )
+
+
 def _oldest_first(match: Match) -> tuple[tuple[int, int], str]:
     return grouping.cve_order(match.vulnerability_id), match.vulnerability_id
 

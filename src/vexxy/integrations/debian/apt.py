@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -31,11 +32,10 @@ class Apt:
         self._root = Path(self._folder.name)
 
     def __enter__(self) -> Self:
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._folder.cleanup)
             self._prepare()
-        except BaseException:
-            self._folder.cleanup()
-            raise
+            undo.pop_all()
         return self
 
     def __exit__(
