@@ -29,6 +29,7 @@ _STATUS = "".join(
 )
 _OS_RELEASE = 'ID=debian\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\nNAME="Debian"\n'
 _DIST_INFO = "usr/lib/python3/dist-packages/Foo_Bar-1.0.0.dist-info"
+_CREATED = "2026-01-01T00:00:00Z"
 FILES: Mapping[str, bytes] = {
     "etc/os-release": _OS_RELEASE.encode(),
     "etc/debian_version": b"12.5\n",
@@ -182,7 +183,8 @@ def _manifest(
         "os": "linux",
         "config": {"Cmd": ["/usr/bin/gotool"]},
         "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
-        "history": [{"created_by": "conformance"}],
+        "created": _CREATED,
+        "history": [{"created": _CREATED, "created_by": "conformance"}],
     }
     manifest = {
         "schemaVersion": 2,
