@@ -12,6 +12,7 @@
 #define CGROUP_NAME_BYTES 72
 #define SEEN_SLOTS (1u << 18)
 #define NO_PATH_ARGUMENT 0xff
+#define NEW_MOUNT_NAMESPACE 0x20000
 
 enum record_type {
 	RECORD_FILE = 1,
@@ -56,13 +57,16 @@ enum operation {
 	OPERATION_SENDTO,
 	OPERATION_SENDMSG,
 	OPERATION_IO_URING,
-	OPERATION_NAMESPACE,
 	OPERATION_PTRACE,
+	OPERATION_MOUNT,
+	OPERATION_CLONE, /* flags in the first argument, as unshare has them */
+	OPERATION_CLONE3, /* flags behind a pointer */
+	OPERATION_SETNS, /* kind of namespace in the second argument, 0 for any */
 };
 
 enum gap {
 	GAP_IO_URING,
-	GAP_NAMESPACE,
+	GAP_MOUNTS,
 	GAP_PTRACE,
 	GAP_COMPAT,
 	GAP_UNKNOWN_MAPPING,

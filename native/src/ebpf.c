@@ -229,8 +229,7 @@ static void write_gaps(void)
 		const char *kind, *detail;
 	} gaps[GAPS] = {
 		[GAP_IO_URING] = { "io_uring", "files can be opened through io_uring unseen" },
-		[GAP_NAMESPACE] = { "namespaces",
-				    "the image changed its namespaces; paths may differ" },
+		[GAP_MOUNTS] = { "mounts", "the image changed its mounts; paths may differ" },
 		[GAP_PTRACE] = { "ptrace", "a process could write code into another" },
 		[GAP_COMPAT] = { "compat", "32-bit system calls are not decoded" },
 		[GAP_UNKNOWN_MAPPING] = { "unknown_mapping",

@@ -20,7 +20,7 @@
 #define REFUSED_MAX 4096
 
 static unsigned char operation[SYSCALLS_MAX], path_argument[SYSCALLS_MAX];
-static unsigned long long io_urings, namespaces, attachments, vanished;
+static unsigned long long io_urings, mounts, attachments, vanished;
 static size_t refusals;
 static struct texts told;
 
@@ -164,6 +164,21 @@ void stopped_at_exec(pid_t id)
 	report_exec(&event);
 }
 
+static bool changes_mounts(pid_t id, unsigned char kind, const unsigned long long *arguments)
+{
+	unsigned long long flags = 0;
+	struct iovec here = { &flags, sizeof(flags) };
+	struct iovec there = { (void *)(uintptr_t)arguments[0], sizeof(flags) };
+
+	if (kind == OPERATION_CLONE)
+		flags = arguments[0];
+	else if (kind == OPERATION_CLONE3)
+		process_vm_readv(id, &here, 1, &there, 1, 0);
+	else if (kind == OPERATION_SETNS)
+		flags = arguments[1] ? arguments[1] : NEW_MOUNT_NAMESPACE;
+	return kind == OPERATION_MOUNT || flags & NEW_MOUNT_NAMESPACE;
+}
+
 static void read_text(pid_t id, unsigned long long address, char *out, size_t size)
 {
 	struct iovec here = { out, size - 1 }, there = { (void *)(uintptr_t)address, size - 1 };
@@ -232,12 +247,11 @@ void stopped_after_call(pid_t id, const struct __ptrace_syscall_info *call, long
 	case OPERATION_IO_URING:
 		io_urings++;
 		break;
-	case OPERATION_NAMESPACE:
-		namespaces++;
-		break;
 	case OPERATION_PTRACE:
 		attachments++;
 		break;
+	default:
+		mounts += changes_mounts(id, operation[number], arguments);
 	}
 }
 
@@ -245,9 +259,8 @@ void stopped_write_gaps(void)
 {
 	if (io_urings)
 		report_gap("io_uring", io_urings, "files can be opened through io_uring unseen");
-	if (namespaces)
-		report_gap("namespaces", namespaces,
-			   "the image changed its namespaces; paths may differ");
+	if (mounts)
+		report_gap("mounts", mounts, "the image changed its mounts; paths may differ");
 	if (attachments)
 		report_gap("ptrace", attachments, "a process could write code into another");
 	if (vanished)

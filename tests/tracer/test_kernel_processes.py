@@ -87,7 +87,12 @@ def test_a_nested_process_namespace_belongs_to_the_container(
     trace = record(["unshare", "--pid", "--fork", "cat", str(file)])
 
     assert uses_of(trace, file) == {Use.READ}
-    assert "namespaces" in gaps_of(trace)
+    assert gaps_of(trace) == set()
+
+
+def test_changed_mounts_are_a_gap(record: Record) -> None:
+    """A bind mount can give the image's files paths that the image does not have."""
+    assert gaps_of(record(["unshare", "--mount", TRUE])) == {"mounts"}
 
 
 MEMORY_FILE = """
