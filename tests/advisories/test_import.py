@@ -3,9 +3,13 @@
 import fcntl
 import gzip
 import json
+import resource
 import shutil
+import signal
 import sqlite3
 import struct
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -180,6 +184,44 @@ def test_a_crash_in_the_middle_leaves_the_old_database(
         half_written()
 
     assert ids(database) == ["A"]
+
+
+KILLED = """
+import os, pathlib, signal, sys
+from vexxy.advisories import repository, store
+with store.replacing(pathlib.Path(sys.argv[1])) as connection:
+    repository.remove_origin(connection, "PyPI")
+    connection.commit()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_writer_leaves_the_old_database_and_no_lock(
+    database: Path, tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "in", a_record("A"))
+    service.import_path(database, folder)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(database)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert ids(database) == ["A"]
+    service.import_path(database, folder)
+    assert not database.with_name("advisories.db.new").exists()
+
+
+def test_a_full_disk_leaves_the_old_database(database: Path, tmp_path: Path) -> None:
+    """Goal: no half-written file. Method: forbid files beyond the size of the old one."""
+    service.import_path(database, write(tmp_path / "few", a_record("A")))
+    many = write(tmp_path / "many", *(a_record(f"B-{at}") for at in range(400)))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (database.stat().st_size, before[1]))
+    try:
+        with pytest.raises(errors.DatabaseNotWritten) as caught:
+            service.import_path(database, many)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.kept == "the database is as it was before"
+    assert ids(database) == ["A"]
+    assert not database.with_name("advisories.db.new").exists()
 
 
 def test_a_copy_that_a_crash_left_behind_is_in_nobodys_way(

@@ -90,6 +90,10 @@ class OsvFeed:
                     self._pause(min(2.0 ** (attempt - 1), _PAUSE_MAX_SECONDS))
                 try:
                     return work.attempt(client)
+                except httpx.ConnectError as problem:
+                    reason = str(problem) or "no connection"
+                    if attempt:  # without a network, waiting long helps nobody
+                        break
                 except (httpx.TransportError, _Interrupted) as problem:
                     reason = str(problem) or type(problem).__name__
                 except httpx.HTTPError as problem:
