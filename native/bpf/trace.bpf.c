@@ -13,26 +13,28 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* Where mounts change, a file of the image may get a path that the image does not have. */
-static __always_inline bool changes_mounts(__u8 operation, struct pt_regs *regs)
+static __always_inline bool changes_mounts(__u8 operation, struct pt_regs *regs,
+					   long result)
 {
 	__u64 flags = 0;
 
 	if (operation == OPERATION_CLONE)
 		flags = REGS_ARG0(regs);
-	else if (operation == OPERATION_CLONE3)
+	else if (operation == OPERATION_CLONE3 && result > 0)
+		/* Only in the parent: by the child's turn this may be other memory. */
 		bpf_probe_read_user(&flags, sizeof(flags), (void *)REGS_ARG0(regs));
 	else if (operation == OPERATION_SETNS)
 		flags = REGS_ARG1(regs) ? REGS_ARG1(regs) : NEW_MOUNT_NAMESPACE;
 	return operation == OPERATION_MOUNT || flags & NEW_MOUNT_NAMESPACE;
 }
 
-static __always_inline void note_gap(__u8 operation, struct pt_regs *regs)
+static __always_inline void note_gap(__u8 operation, struct pt_regs *regs, long result)
 {
 	if (operation == OPERATION_IO_URING)
 		count_gap(GAP_IO_URING);
 	else if (operation == OPERATION_PTRACE)
 		count_gap(GAP_PTRACE);
-	else if (changes_mounts(operation, regs))
+	else if (changes_mounts(operation, regs, result))
 		count_gap(GAP_MOUNTS);
 }
 
@@ -52,7 +54,7 @@ static __always_inline void returned(struct task_struct *task, struct pt_regs *r
 	else if (operation == OPERATION_MPROTECT)
 		protected_again(regs);
 	else
-		note_gap(operation, regs);
+		note_gap(operation, regs, result);
 }
 
 SEC("tp_btf/sys_exit")

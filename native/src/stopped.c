@@ -251,7 +251,9 @@ void stopped_after_call(pid_t id, const struct __ptrace_syscall_info *call, long
 		attachments++;
 		break;
 	default:
-		mounts += changes_mounts(id, operation[number], arguments);
+		/* A child of clone3 may find other memory where its flags were. */
+		if (operation[number] != OPERATION_CLONE3 || result > 0)
+			mounts += changes_mounts(id, operation[number], arguments);
 	}
 }
 

@@ -275,3 +275,19 @@ def test_what_the_sandbox_refused_is_evidence(
     assert ("bind", "EACCES", "") in told
     (setuid,) = [r for r in trace.refusals if r.syscall == "setuid"]
     assert setuid.arguments[0] == 0
+
+
+THREADS = """
+import threading
+for _ in range(50):
+    thread = threading.Thread(target=lambda: [bytearray(9999) for _ in range(99)])
+    thread.start()
+    thread.join()
+"""
+
+
+def test_threads_are_neither_processes_nor_a_gap(record: Record, python: Python) -> None:
+    trace = record(python(THREADS))
+
+    assert len(trace.processes) == 1
+    assert gaps_of(trace) == set()
