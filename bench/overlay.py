@@ -48,11 +48,11 @@ def main() -> int:
     for name in given.image or ["truth-python", "truth-node", "nginx"]:
         reference = build.build(name)
         with mounted(reference) as root:
-            missed += measure(name, root, settings_of(reference), given.runs)
+            missed += measure(name, root, settings_of(reference), runs=given.runs)
     return int(missed > 0)
 
 
-def measure(name: str, root: Path, settings: Settings, runs: int) -> bool:
+def measure(name: str, root: Path, settings: Settings, *, runs: int) -> bool:
     """Measure one image; return whether the aim was missed."""
     profile = started(root, settings)
     ours, limits = [], []

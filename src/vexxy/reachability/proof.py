@@ -21,6 +21,8 @@ from vexxy.reachability.types import Loadable
 from vexxy.reachability.wire import gopclntab
 from vexxy.tracer.types import ExecutionProfile, FileAccess, FunctionCall
 
+MINIFIED_LINE_BYTES: Final = 300
+
 
 class Proofs:
     """Looks vulnerable symbols up in one root and one run."""
@@ -78,6 +80,9 @@ class Proofs:
             ran = any(one.access in CODE_ACCESSES for one in owned.accesses)
             state = SymbolState.LOADED if ran else SymbolState.NOT_LOADED
             return SymbolFact(symbol, state, f"it is linked into {binary}")
+        if not _is_telling(symbol, match, names):
+            doubt = f"whether the names in {binary} are those of its source is not known"
+            return SymbolFact(symbol, SymbolState.UNKNOWN, doubt)
         detail = f"the function table of {binary} ({len(names)} names) does not have it"
         return SymbolFact(symbol, SymbolState.ABSENT, detail)
 
@@ -174,6 +179,8 @@ class Proofs:
         name = re.split(r"[.#:]", symbol.name)[0]
         short = symbols.short_name(symbol)
         for path in paths:
+            if path.endswith(SCRIPT_SUFFIXES) and self._is_minified(path):
+                return path
             if path.endswith(".py") and name:
                 pattern = (
                     rf"(?:\b(?:def|class)\s+{re.escape(name)}\b|^{re.escape(name)}\s*=)"
@@ -186,12 +193,31 @@ class Proofs:
                 return path
         return None
 
+    def _is_minified(self, path: str) -> bool:
+        """Whether names in a script are not those of its source any more."""
+        content = self._tree.read(path) or b""
+        lines = content.count(b"\n") + 1
+        return len(content) > MINIFIED_LINE_BYTES * lines
+
     def _contains(self, path: str, pattern: str) -> bool:
         """Whether a file has the pattern; a file that cannot be read may have it."""
         content = self._tree.read(path)
         if content is None:
             return True
         return re.search(pattern.encode(), content, re.MULTILINE) is not None
+
+
+def _is_telling(symbol: Symbol, match: Match, names: frozenset[str]) -> bool:
+    """Whether a name that is missing from a Go function table is missing in the code.
+
+    A whole package may be the program itself, whose functions are called `main.X`; and
+    an obfuscator renames everything outside the standard library.
+    """
+    program = symbol.module == match.package.name or "/cmd/" in f"{symbol.module}/"
+    if program and not symbol.name:
+        return False
+    standard = match.package.name in symbols.STANDARD_LIBRARY
+    return standard or gopclntab.are_paths_kept(names)
 
 
 def _called(symbol: Symbol, call: FunctionCall) -> SymbolFact:

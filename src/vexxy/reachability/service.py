@@ -107,6 +107,13 @@ class _Gatherer:
                 for one in owned.accesses
                 if one.access is Access.DATA and packages.is_served(one.path)
             ),
+            payload=tuple(
+                one.path
+                for one in owned.accesses
+                if one.access is Access.DATA
+                and match.package.embedded_in is None
+                and packages.is_payload(match.package, one.path)
+            ),
             symbols=self.proofs.look_up(match, owned),
             file_count=len(owned.files),
             embedded_in=match.package.embedded_in,

@@ -101,7 +101,7 @@ class Unfollowed:
     reason: str
     types: frozenset[str] = frozenset()
     suffixes: tuple[str, ...] = ()
-    directories: tuple[str, ...] = ()
+    directories: frozenset[str] = frozenset()
     via: str = ""
 
 

@@ -20,6 +20,7 @@ from vexxy.reachability.loadable.interpreters import FOLLOWED, NODE, PYTHON, Lan
 from vexxy.reachability.loadable.modules import Modules, source_of
 from vexxy.reachability.loadable.native import Native
 from vexxy.reachability.loadable.tree import Lead, Tree
+from vexxy.reachability.rules.chains import covers
 from vexxy.reachability.types import Loadable, Reference, Unfollowed
 from vexxy.reachability.wire.elf import MAGIC
 from vexxy.tracer.types import Access, ExecutionProfile
@@ -29,6 +30,8 @@ NODE_SUFFIXES: Final = (".js", ".cjs", ".mjs")
 ADDON_SUFFIXES: Final = (".so", ".pyd")
 CONFIGURATION_FILES_MAX: Final = 2000
 APPLICATION_DEPTH: Final = 4
+# How a reference is worded that could start its target as a program.
+NAMED: Final = ("names ", "holds the name", "is run by", "starts ")
 CODE: Final = frozenset({Access.EXECUTED, Access.MAPPED, Access.CODE})
 
 
@@ -51,6 +54,7 @@ class Closure:
         self._unfollowed: dict[str, Unfollowed] = {}
         self._gaps: list[str] = []
         self._configurations: set[str] = set()
+        self._programs: set[str] = set(self._executed)
         self._queue: deque[str] = deque()
         self._ran: Final = {
             language.name: any(
@@ -88,6 +92,8 @@ class Closure:
         if self._ran[PYTHON.name]:
             for path, text in self._python.initial():
                 self._take(path, self._python.source(path, text))
+            for path in self._python.modules.archives:
+                self._add("", Lead(path, "has on Python's search path", "import_graph"))
         for path, daemon in self._commands.daemons(sorted(self._executed)):
             self._configuration(path, via=daemon)
         for path in (*self._read_configurations(), *self._beside_the_application()):
@@ -138,6 +144,8 @@ class Closure:
 
     def _readers(self, path: str, content: bytes) -> Iterator[Iterator[Lead]]:
         if content[:4] == MAGIC:
+            for language in interpreters.embedded_in(content):
+                self._give_up(language, f"{path} has a runtime of its own linked in", path)
             yield self._native.leads(path, content)
             if path.endswith(ADDON_SUFFIXES) and self._is_extension(path):
                 yield self._python.extension(path, content)
@@ -162,7 +170,8 @@ class Closure:
         self, path: str, content: bytes
     ) -> Callable[[str, str], Iterator[Lead]] | None:
         if path.endswith((".py", ".pyw")) or python.SHEBANG.match(content):
-            return self._python.source
+            program = path in self._programs
+            return self._python.source if program else self._python.module
         if path.endswith(NODE_SUFFIXES) or node.SHEBANG.match(content):
             return self._node.source
         return None
@@ -176,6 +185,10 @@ class Closure:
         if lead.how == MENTIONS:
             self._configuration(path, via=path)
             return
+        if lead.how.startswith(NAMED) and path not in self._programs:
+            # It may be run as a program: look again, now also at what only that does.
+            self._programs.add(path)
+            self._queue.append(path)
         if path in self._loaded or path in self._references or path == via:
             return
         self._references[path] = Reference(path, via, lead.how, lead.source)
@@ -196,7 +209,7 @@ class Closure:
             if path.endswith(suffixes):
                 self._give_up(language, reason, path)
                 return
-        directories = tuple(self._native.linker.directories)
+        directories = frozenset(self._native.linker.directories)
         self._unfollowed.setdefault(
             "native code",
             Unfollowed(
@@ -205,10 +218,33 @@ class Closure:
         )
 
     def _give_up(self, language: Language, reason: str, via: str) -> None:
-        if language.name not in self._unfollowed:
-            self._unfollowed[language.name] = interpreters.give_up(
-                language, reason, via=via, directories=self._tree.directories
-            )
+        if language.name in self._unfollowed:
+            return
+        unfollowed = interpreters.give_up(
+            language, reason, via=via, directories=self._tree.directories
+        )
+        self._unfollowed[language.name] = unfollowed
+        if language not in FOLLOWED:
+            self._open(unfollowed)
+
+    def _open(self, unfollowed: Unfollowed) -> None:
+        """Follow what all the code of an unfollowed language brings with it.
+
+        Its extension modules need libraries of other packages, and its scripts can start
+        programs of others; both are read although nobody knows which will be loaded.
+        """
+        how = f"runs {unfollowed.language}, which may load"
+        for path in self._tree.entries:
+            if not covers(unfollowed, path):
+                continue
+            if ".so" in path.rpartition("/")[2]:
+                self._add(unfollowed.via, Lead(path, how, "interpreter"))
+            elif path.endswith(unfollowed.suffixes) and unfollowed.suffixes:
+                text = self._tree.read_text(path)
+                leads = list(self._commands.foreign(text)) if text else []
+                if leads:
+                    self._add(unfollowed.via, Lead(path, how, "interpreter"))
+                self._take(path, leads)
 
     def _is_extension(self, path: str) -> bool:
         return any(path.startswith(f"{one}/") for one in self._python.modules.directories)

@@ -26,6 +26,11 @@ CALLED: Final = re.compile(
     r"""\s*\(|=)\s*[\[(]*\s*(["'])([^"'\n]+)\1"""
 )
 
+# How scripts of other languages start programs.
+FOREIGN_RUNS: Final = re.compile(
+    r"\b(system|exec|popen|proc_open|shell_exec|passthru|spawn|qx|open3|IPC::|execute|Run)\b|[=(]\s*`"
+)
+
 # Files whose words are commands although they are no scripts.
 COMMAND_FILES: Final = re.compile(
     r".*/(crontab|anacrontab|inittab|Procfile|Makefile|[\w.-]*supervis[\w.-]*"
@@ -94,13 +99,21 @@ class Commands:
         if runs:
             literals = set(tokens.literals(text)) if indirect else _called(text)
             for literal in literals:
-                yield from self._words(tokens.commands(literal), "command")
+                words = tokens.commands(literal)
+                yield from self._words(words, "command")
+                if indirect:
+                    yield from self._relative("", words, "command")
         leads = list(self._paths(text, "command"))
         if leads:
             # Most files name no path that exists; only then is it worth telling
             # literals from comments.
             quoted = "\n".join(tokens.literals(text))
             yield from self._paths(quoted, "command")
+
+    def foreign(self, text: str) -> Iterator[Lead]:
+        """Yield the programs that a script in a language nobody follows can start."""
+        if FOREIGN_RUNS.search(text):
+            yield from self.program(text, runs=True, indirect=True)
 
     def interpreter(self, content: bytes) -> Iterator[Lead]:
         """Yield the interpreter that a `#!` line names, looked up for `env` too."""
@@ -165,7 +178,8 @@ class Commands:
                 continue
             name = word.rpartition("/")[2]
             for target in self._tree.files_named(name):
-                if target != path and "/site-packages/" not in target:
+                installed = "-packages/" in target or "/node_modules/" in target
+                if target != path and not installed:
                     yield Lead(target, f"names the script {word},", source)
 
 

@@ -132,6 +132,24 @@ UNFOLLOWED: Final = (
 )
 
 
+# Variables that only the runtime of a language reads: it is linked into the file.
+EMBEDDED: Final = {
+    b"\0LUA_PATH": "lua",
+    b"\0PERL5LIB\0": "perl",
+    b"\0RUBYLIB\0": "ruby",
+    b"\0TCLLIBPATH\0": "tcl",
+    b"\0GUILE_LOAD_PATH\0": "guile",
+    b"\0PHP_INI_SCAN_DIR\0": "php",
+}
+
+
+def embedded_in(content: bytes) -> Iterator[Language]:
+    """Yield the unfollowed languages whose runtime is linked into an ELF file."""
+    for mark, name in EMBEDDED.items():
+        if mark in content:
+            yield from (one for one in UNFOLLOWED if one.name == name)
+
+
 def languages_of(path: str) -> Iterator[Language]:
     """Yield the unfollowed languages that the file at `path` is a runtime of."""
     name = path.rpartition("/")[2]
@@ -152,8 +170,8 @@ def give_up(
         reason=reason,
         types=language.types,
         suffixes=language.suffixes,
-        directories=tuple(
-            sorted(one for one in directories if language.directories.match(one))
+        directories=frozenset(
+            one for one in directories if language.directories.match(one)
         ),
         via=via,
     )

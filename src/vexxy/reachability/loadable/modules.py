@@ -33,6 +33,7 @@ class Modules:
         seen = [self.search_directory(path) for path in loaded]
         sites = [one for one in tree.directories if STANDARD.fullmatch(one)]
         sites += self._site_directories()
+        self.archives: list[str] = []
         found = dict.fromkeys([*sites, *seen, *(one for one in given if one)])
         self.directories: Final = (*found, *self._linked(found))
 
@@ -147,7 +148,9 @@ class Modules:
                 continue
             absolute = written if written.startswith("/") else f"{directory}/{written}"
             canonical = self._tree.resolve(absolute)
-            if canonical is not None:
+            if canonical is not None and canonical in self._tree.entries:
+                self.archives.append(canonical)
+            elif canonical is not None:
                 yield canonical
 
 

@@ -54,6 +54,7 @@ class Node:
         yield from self._commands.program(text, runs=parsed.runs, indirect=True)
         literals = set(tokens.literals(text))
         package = self.package_of(path)
+        yield from self._files(path, package, literals)
         named = self._named(literals, split=package is None)
         if package is None:
             yield from self._application(path, named)
@@ -107,6 +108,21 @@ class Node:
         self._strings[package] |= new
         if package in self._dynamic:
             yield from self._load_names(package, path, new)
+
+    def _files(
+        self, path: str, package: str | None, literals: Iterable[str]
+    ) -> Iterator[Lead]:
+        """Scripts named by a literal: workers, child processes, computed paths."""
+        directory = package or path.rpartition("/")[0]
+        for literal in literals:
+            if literal.startswith(("./", "../")):
+                yield from self._leads(self.resolve(literal, path), "names the file")
+            elif literal.endswith(CODE_SUFFIXES):
+                name = literal.rpartition("/")[2]
+                for target in self._tree.files_named(name):
+                    inner = target.removeprefix(directory)
+                    if inner != target and "/node_modules/" not in inner:
+                        yield Lead(target, "names the file", SOURCE)
 
     def _by_value(self, path: str, package: str | None) -> Iterator[Lead]:
         """Follow a `require` of a value: the package's own files, and names it may get."""

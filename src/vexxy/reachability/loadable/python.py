@@ -17,6 +17,9 @@ ENTRY_POINTS_FILE: Final = "entry_points.txt"
 SHEBANG: Final = re.compile(rb"#![^\n]*\b(python|pypy)[\d.]*")
 # They look entry points up for their callers, who name the group themselves.
 LOOKUP_LIBRARIES: Final = ("pkg_resources", "importlib_metadata", "stevedore", "setuptools")
+# They name programs, not plugins: a library looks into them for a version or a name,
+# and only a launcher, which is no library, loads from them.
+PROGRAM_GROUPS: Final = frozenset({"console_scripts", "gui_scripts"})
 WORD: Final = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
 RUST_MARK: Final = b"pyo3"
 BARE_LENGTH_MIN: Final = 4
@@ -34,8 +37,18 @@ class Python:
         self._waiting: dict[str, list[tuple[str, frozenset[str]]]] = defaultdict(list)
 
     def source(self, path: str, text: str) -> Iterator[Lead]:
-        """Yield what the source at `path` can load."""
+        """Yield what the source at `path` can load, run as a program."""
         return self._follow(path, text, pysource.read(text))
+
+    def module(self, path: str, text: str) -> Iterator[Lead]:
+        """Yield what the source at `path` can load when it is imported.
+
+        Only an installed file has a name that programs could be known by; a file of the
+        application may be run as a program in a way that nothing here shows.
+        """
+        if self.is_application(path) or path.endswith("/__main__.py"):
+            return self.source(path, text)
+        return self.source(path, pysource.as_module(text))
 
     def compiled(self, path: str, content: bytes) -> Iterator[Lead]:
         """Yield what a compiled file without a source can load."""
@@ -85,7 +98,8 @@ class Python:
             yield from self._strings(path, source, application=application)
         if source.entry_points or not standard:
             yield from self._entry_points(path, source)
-        yield from self._commands.program(text, runs=source.runs, indirect=not standard)
+        said = pysource.without_documentation(text) if standard else text
+        yield from self._commands.program(said, runs=source.runs, indirect=not standard)
         if source.loads_libraries:
             yield from self._libraries(tokens.literals(text))
         if application:
@@ -140,7 +154,12 @@ class Python:
                 )
 
     def _entry_points(self, path: str, source: pysource.Source) -> Iterator[Lead]:
-        groups = {name for name in source.strings if name in self._groups}
+        application = self.is_application(path)
+        groups = {
+            name
+            for name in source.strings
+            if name in self._groups and (application or name not in PROGRAM_GROUPS)
+        }
         for group in groups:
             how = f"looks up the entry points {group}, among them"
             for module in self._groups[group]:
@@ -152,8 +171,8 @@ class Python:
             and not library
             and not self.is_standard(path)
         ):
-            for modules in self._groups.values():
-                for module in modules:
+            for group, modules in self._groups.items():
+                for module in modules if group not in PROGRAM_GROUPS else ():
                     how = "looks up entry points of an unknown group, among them"
                     yield from self._leads(self.modules.find(module), how)
 

@@ -1,6 +1,6 @@
 """Chains of references, and what an unfollowed language covers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from vexxy.reachability.types import Loadable, Reference, Unfollowed
@@ -35,8 +35,18 @@ def covers(unfollowed: Unfollowed, path: str) -> bool:
     """Return whether the unfollowed language may load the file at `path`."""
     if path.startswith(DOCUMENTATION):
         return False
-    inside = any(path.startswith(f"{one}/") for one in unfollowed.directories)
-    return inside or bool(unfollowed.suffixes and path.endswith(unfollowed.suffixes))
+    if path.endswith(unfollowed.suffixes):
+        return True
+    # By the few directories above a file, not by the thousands of a language.
+    return any(one in unfollowed.directories for one in above(path))
+
+
+def above(path: str) -> Iterator[str]:
+    """Yield every directory above an absolute path, nearest first, without `/`."""
+    end = path.rfind("/")
+    while end > 0:
+        yield path[:end]
+        end = path.rfind("/", 0, end)
 
 
 def covering(

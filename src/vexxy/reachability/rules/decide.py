@@ -215,8 +215,9 @@ def _unclear(case: Case) -> Decision | None:
         return _open(case, case.observed_level, sentences.unknown(case.match, facts))
     if not facts.observation.complete:
         return _open(case, case.observed_level, sentences.incomplete(case.match, facts))
-    if facts.served:
-        return _open(case, case.observed_level, sentences.served(case.match, facts))
+    if facts.served or facts.payload:
+        read_alone = sentences.served if facts.served else sentences.payload
+        return _open(case, case.observed_level, read_alone(case.match, facts))
     if facts.loadable and not facts.data_only:
         return _open(case, case.observed_level, sentences.loadable(case.match, facts))
     return None

@@ -8,11 +8,11 @@ from vexxy.reachability.rules.observation import CODE_ACCESSES
 from vexxy.reachability.types import Evidence, Level
 from vexxy.tracer.types import Access, FileAccess
 
-ACCESSES_MAX: Final = 4
+ACCESSES_MAX: Final = 3
 SYMBOLS_MAX: Final = 3
-CHAINS_MAX: Final = 3
-UNFOLLOWED_MAX: Final = 2
-GAPS_MAX: Final = 3
+CHAINS_MAX: Final = 2
+UNFOLLOWED_MAX: Final = 1
+GAPS_MAX: Final = 2
 
 SYMBOL_LEVELS: Final = {
     SymbolState.CALLED: Level.CALLED,

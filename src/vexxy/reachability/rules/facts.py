@@ -62,6 +62,7 @@ class Facts:
         chain_count: How many files could still be loaded.
         unfollowed: Languages that could load the package in ways nobody can predict.
         served: Code for browsers among its files that was read, perhaps for a client.
+        payload: Data of a language's package that was read, perhaps by a foreign program.
         file_count: Files the package has in this root.
     """
 
@@ -75,6 +76,7 @@ class Facts:
     chain_count: int = 0
     unfollowed: tuple[Unfollowed, ...] = ()
     served: tuple[str, ...] = ()
+    payload: tuple[str, ...] = ()
     symbols: tuple[SymbolFact, ...] = ()
     file_count: int = 0
     embedded_in: str | None = None

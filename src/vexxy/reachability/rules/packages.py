@@ -109,6 +109,16 @@ def problems_of(package: Package, problems: Iterable[Problem]) -> list[Problem]:
     ]
 
 
+def is_payload(package: Package, path: str) -> bool:
+    """Return whether a file of a language's package is data that others may use alone.
+
+    The certificates of certifi are the package's purpose; curl can read them as well.
+    """
+    described = DESCRIPTIVE.fullmatch(path) is not None
+    code = is_code(path, executable=False)
+    return package.type not in OS_TYPES and not described and not code
+
+
 def is_served(path: str) -> bool:
     """Return whether a file read as data may be code for a browser."""
     return path.endswith(BROWSER_SUFFIXES)

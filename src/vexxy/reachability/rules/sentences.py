@@ -104,6 +104,14 @@ def served(match: Match, facts: Facts) -> str:
     )
 
 
+def payload(match: Match, facts: Facts) -> str:
+    """Data of a language's package was read without its code."""
+    return (
+        f"{_package(match)} was not loaded, but its data was read ({facts.payload[0]}); "
+        "whether the hole is in the data cannot be told."
+    )
+
+
 def loadable(match: Match, facts: Facts) -> str:
     """Something could still load the package."""
     if facts.chains:

@@ -23,10 +23,20 @@ DT_STRSZ: Final = 10
 DT_SONAME: Final = 14
 DT_RPATH: Final = 15
 DT_RUNPATH: Final = 29
+# Tables that may follow the symbol table: DT_HASH, DT_STRTAB, DT_RELA, DT_REL,
+# DT_JMPREL, DT_GNU_HASH, DT_VERSYM, DT_VERDEF, DT_VERNEED.
+TABLES: Final = (
+    4, DT_STRTAB, 7, 17, 23, 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFC, 0x6FFFFFFE,
+)  # fmt: skip
 SHF_ALLOC: Final = 2
 SHF_EXECINSTR: Final = 4
 SHT_PROGBITS: Final = 1
 UNWINDING: Final = (".eh_frame", ".gcc_except_table")
+# UPX writes its mark near the start, PyInstaller its cookie near the end.
+PACKED: Final = b"UPX!"
+PACKED_WITHIN: Final = 1024
+BUNDLE: Final = b"MEI\x0c\x0b\x0a\x0b\x0e"
+BUNDLE_WITHIN: Final = 8192
 ENTRIES_MAX: Final = 1 << 20
 
 
@@ -89,6 +99,8 @@ def read(content: bytes) -> Elf:
     """
     if content[:4] != MAGIC:
         raise Unparsable("not an ELF file")
+    if PACKED in content[:PACKED_WITHIN] or BUNDLE in content[-BUNDLE_WITHIN:]:
+        raise Unparsable("packed: its own code and strings are compressed")
     try:
         layout = _layout(content)
         segments = _segments(content, layout)
@@ -203,19 +215,31 @@ def _imports(
     layout: Layout,
     tables: tuple[list[Segment], dict[int, int], bytes],
 ) -> frozenset[str]:
-    """Return undefined names; all names of the table where its end cannot be told."""
+    """Return undefined names; all names of the table where its end cannot be told.
+
+    Nothing says how long the symbol table is. It ends at the latest where the next
+    table begins, which is the string table unless a tool such as patchelf moved that.
+    Bytes behind its end can be read as further names; they never hide one.
+    """
     segments, values, strings = tables
     if DT_SYMTAB not in values:
         return frozenset()
     start = _offset(segments, values[DT_SYMTAB])
-    end = _offset(segments, values[DT_STRTAB])
+    later = [values[tag] for tag in TABLES if values.get(tag, 0) > values[DT_SYMTAB]]
+    if not later:
+        return frozenset(name.decode("utf-8", "replace") for name in strings.split(b"\0"))
+    end = start + min(later) - values[DT_SYMTAB]
     form = layout.unpack("IBBHQQ", "IIIBBH")
     count = (end - start) // form.size
     if not 0 < count <= ENTRIES_MAX:
         return frozenset(name.decode("utf-8", "replace") for name in strings.split(b"\0"))
     section = 3 if layout.wide else 5
     rows = form.iter_unpack(content[start : start + count * form.size])
-    return frozenset(_string(strings, row[0]) for row in rows if row[section] == 0)
+    return frozenset(
+        _string(strings, row[0])
+        for row in rows
+        if row[section] == 0 and row[0] < len(strings)
+    )
 
 
 def _data(content: bytes, layout: Layout, segments: list[Segment]) -> tuple[bytes, ...]:

@@ -24,6 +24,7 @@ WORD_SIZES: Final = (4, 8)
 # Every real program has these; without them the names are not Go's own any more.
 LANDMARKS: Final = frozenset({"runtime.main", "main.main"})
 
+DOMAIN: Final = re.compile(r"[\w-]+(\.[\w-]+)+/")
 ESCAPE: Final = re.compile(r"%([0-9a-fA-F]{2})")
 BRACKETS: Final = re.compile(r"\[[^\[\]]*\]")
 POINTER: Final = re.compile(r"\(\*?([^()]*)\)")
@@ -62,11 +63,19 @@ def is_linked(names: frozenset[str], import_path: str, symbol: str) -> bool:
     An empty `symbol` asks for the whole package. A closure (`Parse.func1`) counts: it
     exists only where its function does.
     """
-    prefix = f"{import_path}."
-    wanted = prefix + normalize(symbol)
     if not symbol:
-        return any(name.startswith(prefix) for name in names)
-    return wanted in names or any(name.startswith(f"{wanted}.") for name in names)
+        return any(name.startswith(f"{import_path}.") for name in names)
+    # The functions of a program's own package are called `main.X`, whatever its path.
+    for package in (import_path, "main"):
+        wanted = f"{package}.{normalize(symbol)}"
+        if wanted in names or any(name.startswith(f"{wanted}.") for name in names):
+            return True
+    return False
+
+
+def are_paths_kept(names: frozenset[str]) -> bool:
+    """Return whether import paths are as written; an obfuscator hashes them."""
+    return any(DOMAIN.match(name) for name in names)
 
 
 def _find_table(content: bytes) -> bytes:

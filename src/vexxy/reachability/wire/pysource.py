@@ -44,7 +44,14 @@ CALL: Final = re.compile(
 DOTTED: Final = re.compile(r"""["'](\.{0,2}[A-Za-z_]\w*(?:\.\w+)*)(?::[\w.]+)?["']""")
 ENTRY_POINTS: Final = re.compile(
     r"\b(?:entry_points|iter_entry_points|load_entry_point|get_entry_map)\s*\("
+    r"""(?!\s*(?:group\s*=\s*)?(["'])[\w.-]+\1\s*[,)])"""
 )
+# What follows runs only when the file is a program; a comment or string that starts a
+# line ends the match early, which keeps more of the text than need be.
+MAIN: Final = re.compile(
+    r"""(?ms)^if\s+__name__\s*==\s*["']__main__["']\s*:[^\n]*\n?(?:(?!^\S).)*"""
+)
+DOCUMENTATION: Final = re.compile(r"(?s)\"\"\".*?\"\"\"|'''.*?'''")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,7 @@ class Source:
         strings: Quoted constants that look like names of modules.
         runs: True when it can start other programs.
         loads_libraries: True when it can load shared libraries itself.
-        entry_points: True when it looks up entry points.
+        entry_points: True when it looks up entry points of a group that is a value.
     """
 
     imports: tuple[Import, ...]
@@ -74,6 +81,16 @@ class Source:
     runs: bool
     loads_libraries: bool
     entry_points: bool
+
+
+def as_module(text: str) -> str:
+    """Return what runs of a file when it is imported and not run as a program."""
+    return MAIN.sub("", text) if "__main__" in text else text
+
+
+def without_documentation(text: str) -> str:
+    """Return the text without strings of several lines, examples in them included."""
+    return DOCUMENTATION.sub('""', text)
 
 
 def read(text: str) -> Source:
