@@ -39,9 +39,9 @@ INSTALLED: Final = {
         Pillow==9.3.0 PyJWT==1.7.1 PyYAML==5.3.1 Pygments==2.7.3 Werkzeug==1.0.1
         Werkzeug==2.0.1 bleach==3.2.3 bottle==0.12.23 certifi==2020.12.5 click==7.1.2
         cryptography==38.0.1 ecdsa==0.13 feedparser==6.0.2 gunicorn==20.1.0 html5lib==1.1
-        httplib2==0.18.0 idna==2.10 itsdangerous==1.1.0 lxml==4.9.1 oauthlib==3.2.0
-        pip==22.3 requests==2.25.1 rsa==4.0 setuptools==65.5.0 sqlparse==0.4.2
-        tornado==6.1 urllib3==1.26.4 waitress==2.1.0 wheel==0.37.1""",
+        httplib2==0.18.0 idna==2.10 itsdangerous==1.1.0 lxml==4.9.1 mistune==0.8.4
+        oauthlib==3.2.0 pip==22.3 pyasn1==0.4.8 requests==2.25.1 rsa==4.0 setuptools==65.5.0
+        sqlparse==0.4.2 tornado==6.1 urllib3==1.26.4 waitress==2.1.0 wheel==0.37.1""",
     "npm": """express==4.17.1 lodash==4.17.15 qs==6.5.2 qs==6.7.0 ws==7.2.0 ejs==2.7.4
         jsonwebtoken==8.5.1 marked==0.7.0 minimist==1.2.0 minimist==0.0.8
         path-to-regexp==0.1.7 body-parser==1.19.0 send==0.17.1 serve-static==1.14.1
@@ -52,8 +52,8 @@ INSTALLED: Final = {
 }
 # Sources whose security updates an image of the last point release lacks.
 SOURCES: Final = """
-    apache2 apr-util brotli curl cyrus-sasl2 expat glibc gnutls28 krb5 libevent libpng1.6
-    libssh2 libwebp libxml2 memcached nginx nodejs openssl pcre2 perl python3.11 redis
+    apache2 apr-util apt brotli curl cyrus-sasl2 expat glibc gnutls28 krb5 libevent
+    libpng1.6 libssh2 libwebp libxml2 memcached nginx nodejs openssl pcre2 perl python3.11 redis
     sqlite3 systemd tar tiff unzip util-linux xz-utils zlib
 """.split()  # noqa: SIM905  a list of thirty names reads better as text
 
@@ -123,7 +123,8 @@ def read_changelog(update: Update) -> str:
             with tarfile.open(packed) as tar:
                 for member in tar:
                     name = member.name.rpartition("/")[2]
-                    if member.isreg() and name.startswith("changelog.Debian"):
+                    native = "-" not in version and name == "changelog.gz"
+                    if member.isreg() and (native or name.startswith("changelog.Debian")):
                         stream = tar.extractfile(member)
                         if stream is not None:
                             return gzip.decompress(stream.read()).decode("utf-8", "replace")
