@@ -1,10 +1,12 @@
 """Every source sees what every other sees, and none fails in silence."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from tests.fakes.waiting_targets import gaps_of, uses_of, waiting
 from vexxy.tracer.errors import NoSourceWorks, TargetEnded
 from vexxy.tracer.service import AgentRecorder
 from vexxy.tracer.types import Source, Target, Trace, Use
+from vexxy.tracer.wire import lines
 
 pytestmark = pytest.mark.kernel
 
@@ -149,6 +152,95 @@ def test_without_privileges_every_source_says_why(agent: Path, tmp_path: Path) -
         target.run()
 
     assert failure.value.message
+
+
+MANY = """
+import os, sys
+for n in range(int(sys.argv[2])):
+    os.close(os.open(f"{sys.argv[1]}/{n}", os.O_RDONLY | os.O_CREAT))
+"""
+
+
+@contextmanager
+def bare_agent(agent: Path, process_id: int) -> Iterator[subprocess.Popen[bytes]]:
+    """The agent with nobody at its output, once it is ready."""
+    command = [agent, "record", "--pid", str(process_id)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
+        try:
+            assert running.stdout is not None
+            assert isinstance(lines.decode(running.stdout.readline()), lines.Ready)
+            yield running
+        finally:
+            running.kill()
+
+
+def test_a_reader_that_comes_late_misses_nothing(
+    agent: Path, python: Python, tmp_path: Path
+) -> None:
+    """More than a pipe holds waits in the agent, and the kernel's ring stays empty."""
+    with (
+        waiting(python(MANY, tmp_path, 4_000)) as target,
+        bare_agent(agent, target.process_id) as running,
+    ):
+        target.run()
+        running.send_signal(signal.SIGTERM)
+        assert running.stdout is not None
+        events = [lines.decode(line) for line in running.stdout]
+
+    paths = {event.path for event in events if isinstance(event, lines.File)}
+    assert {f"{tmp_path}/{n}" for n in range(4_000)} <= paths
+    assert isinstance(events[-1], lines.End)
+
+
+def test_an_agent_whose_reader_is_gone_ends(agent: Path) -> None:
+    with (
+        waiting(["true"]) as target,
+        bare_agent(agent, target.process_id) as running,
+    ):
+        assert running.stdout is not None
+        running.stdout.close()
+        assert running.wait(timeout=30) == 1
+
+
+def test_a_prefix_of_this_machine_is_taken_off(agent: Path, tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "file").touch()
+    with waiting(["cat", str(tmp_path / "etc" / "file")]) as target:
+        wanted = Target(process_id=target.process_id, root=str(tmp_path))
+        recording = AgentRecorder(agent).start(wanted)
+        target.run()
+        trace = recording.stop()
+
+    assert uses_of(trace, "/etc/file") == {Use.READ}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["record"],
+        ["record", "--pid", "0"],
+        ["record", "--pid", "1", "--cgroup-name", "x"],
+        ["record", "--cgroup-name", "x" * 80],
+        ["record", "--cgroup-name", ""],
+        ["record", "--pid", "1", "--source", "guesswork"],
+        ["record", "--pid", "1", "--unknown"],
+    ],
+)
+def test_a_wrong_call_is_answered_with_the_usage(agent: Path, options: list[str]) -> None:
+    answer = subprocess.run([agent, *options], capture_output=True, check=False, text=True)
+
+    assert answer.returncode == 2
+    assert answer.stdout == ""
+
+
+def test_probe_tries_every_source(agent: Path) -> None:
+    answer = subprocess.run([agent, "probe"], capture_output=True, check=True, text=True)
+
+    found = json.loads(answer.stdout)
+    assert set(found["sources"]) == {"ebpf", "fanotify", "ptrace"}
+    for source in found["sources"].values():
+        assert source["works"] != bool(source["reason"])
 
 
 def test_a_target_that_is_gone_is_said_to_be_gone(agent: Path) -> None:
