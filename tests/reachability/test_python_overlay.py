@@ -208,3 +208,35 @@ def test_a_python_that_could_start_opens_every_package(tmp_path: Path) -> None:
     (verdict,) = tree.judge(tree.owner(file, type="pypi", name="beta"))
     assert verdict.status.value == "under_investigation"
     assert LIBRARIES not in verdict.reason
+
+
+def test_what_only_a_program_does_does_not_count_for_a_module() -> None:
+    text = (
+        "import json\n"
+        "def work(): pass\n"
+        "if __name__ == '__main__':\n"
+        "    import subprocess\n"
+        "\n"
+        "    subprocess.run(['perl'])\n"
+        "AFTER = 1\n"
+    )
+
+    said = pysource.as_module(text)
+
+    assert "subprocess" not in said
+    assert "AFTER" in said
+    assert pysource.as_module("if x:\n    import a\n") == "if x:\n    import a\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "unknown"),
+    [
+        ("iter_entry_points('flask.commands')", False),
+        ("entry_points(group='x.plugins')", False),
+        ("entry_points(group=name)", True),
+        ("entry_points().get(name)", True),
+        ("iter_entry_points(GROUP)", True),
+    ],
+)
+def test_a_group_that_is_written_down_is_known(text: str, *, unknown: bool) -> None:
+    assert pysource.read(text).entry_points is unknown

@@ -32,6 +32,8 @@ CONFIGURATION_FILES_MAX: Final = 2000
 APPLICATION_DEPTH: Final = 4
 # How a reference is worded that could start its target as a program.
 NAMED: Final = ("names ", "holds the name", "is run by", "starts ")
+# Hundreds of modules that need nothing but the C library and one another.
+CONVERSION_MODULES: Final = "/gconv/"
 CODE: Final = frozenset({Access.EXECUTED, Access.MAPPED, Access.CODE})
 
 
@@ -120,6 +122,8 @@ class Closure:
 
     def _expand(self, path: str) -> None:
         """Follow one file."""
+        if CONVERSION_MODULES in path:
+            return
         content = self._tree.read(path)
         if content is None:
             if path in self._tree.entries:
