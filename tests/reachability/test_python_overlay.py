@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.planted import LIBRARIES, Planted
+from vexxy.reachability.wire import pysource
 from vexxy.tracer.types import Access, Process
 
 SITE = "/usr/local/lib/python3.11/site-packages"

@@ -10,7 +10,7 @@ from vexxy.reachability.loadable.commands import Commands
 from vexxy.reachability.loadable.linker import Linker
 from vexxy.reachability.loadable.modules import SITE, STANDARD, Modules
 from vexxy.reachability.loadable.tree import Lead, Tree
-from vexxy.reachability.wire import pysource, tokens
+from vexxy.reachability.wire import elf, pysource, tokens
 
 SOURCE: Final = "import_graph"
 ENTRY_POINTS_FILE: Final = "entry_points.txt"
@@ -21,6 +21,7 @@ LOOKUP_LIBRARIES: Final = ("pkg_resources", "importlib_metadata", "stevedore", "
 # and only a launcher, which is no library, loads from them.
 PROGRAM_GROUPS: Final = frozenset({"console_scripts", "gui_scripts"})
 WORD: Final = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
+DOTTED_BYTES: Final = re.compile(rb"\w+(?:\.[A-Za-z_]\w*)+")
 RUST_MARK: Final = b"pyo3"
 BARE_LENGTH_MIN: Final = 4
 
@@ -55,23 +56,21 @@ class Python:
         return self._follow(path, "", pysource.read_compiled(content))
 
     def extension(self, path: str, content: bytes) -> Iterator[Lead]:
-        """Yield the modules that an extension module names."""
-        strings = set(content.split(b"\0"))
-        found = {
-            name
-            for name in self.modules.third_party
-            if name.encode("utf-8", "surrogateescape") in strings
-        }
-        if RUST_MARK in content:
-            found |= {
-                name
-                for name in self.modules.third_party
-                if len(name) >= BARE_LENGTH_MIN
-                and name.encode("utf-8", "surrogateescape") in content
-            }
-        dotted = re.findall(rb"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+", content)
-        names = {one.decode("ascii", "replace") for one in set(dotted)}
-        found |= {one for one in names if one.partition(".")[0] in self.modules.third_party}
+        """Yield the modules that an extension module names.
+
+        Names are looked for one by one in what is not machine code: an expression that
+        tries every position of megabytes takes many times as long.
+        """
+        data = b"\0".join((b"", *elf.read(content).data, b""))
+        rust = RUST_MARK in data
+        found: set[str] = set()
+        for name in self.modules.third_party:
+            word = name.encode("utf-8", "surrogateescape")
+            if b"\0%b\0" % word in data or (
+                rust and len(name) >= BARE_LENGTH_MIN and word in data
+            ):
+                found.add(name)
+            found |= _dotted_names(data, word)
         for name in found:
             yield from self._leads(self.modules.find(name), f"holds the name {name}, hence")
         del path
@@ -225,3 +224,15 @@ class Python:
             if match is not None:
                 found[match[1]] += paths
         return found
+
+
+def _dotted_names(content: bytes, top: bytes) -> set[str]:
+    """Return the dotted names below a top-level module in bytes of any kind."""
+    found = set()
+    at = content.find(top + b".")
+    while at >= 0:
+        name = DOTTED_BYTES.match(content, at)
+        if name is not None and not content[max(0, at - 1) : at].isalnum():
+            found.add(name[0].decode("ascii", "replace"))
+        at = content.find(top + b".", at + 1)
+    return found
