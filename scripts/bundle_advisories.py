@@ -53,8 +53,8 @@ INSTALLED: Final = {
 # Sources whose security updates an image of the last point release lacks.
 SOURCES: Final = """
     apache2 apr-util apt brotli curl cyrus-sasl2 expat glibc gnutls28 krb5 libevent
-    libpng1.6 libssh2 libwebp libxml2 memcached nginx nodejs openssl pcre2 perl python3.11 redis
-    sqlite3 systemd tar tiff unzip util-linux xz-utils zlib
+    libpng1.6 libssh2 libwebp libxml2 memcached nginx nodejs openssl pcre2 perl python3.11
+    redis sqlite3 systemd tar tiff unzip util-linux xz-utils zlib
 """.split()  # noqa: SIM905  a list of thirty names reads better as text
 
 
