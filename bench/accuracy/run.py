@@ -74,8 +74,10 @@ def analyze(image: str, mode: str, seconds: int) -> Result:
             test_script=recipe.load(image).driver.read_text() if mode == "driven" else None,
             advisory_paths=(Path(folder),),
         )
-        with bootstrap.tools(Settings()) as tools:
-            return pipeline.run(request, of_mode(tools, mode), progress.silent)
+        settings = Settings()
+        with bootstrap.engine(settings) as engine:
+            tools = of_mode(bootstrap.tools(settings, engine), mode)
+            return pipeline.run(request, tools, progress.silent)
 
 
 def of_mode(tools: Tools, mode: str) -> Tools:
