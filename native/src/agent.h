@@ -117,6 +117,7 @@ unsigned int pid_namespace_of(pid_t process_id); /* 0: gone or forbidden */
 pid_t container_process_id_of(pid_t process_id);
 int thread_group_of(pid_t thread_id);
 bool link_of(pid_t process_id, const char *name, char *out, size_t size);
+unsigned int take_off_mark(char *path); /* FLAG_DELETED where there was one */
 size_t processes_in(unsigned int namespace_inode, pid_t *out, size_t max);
 long blocked_syscall_of(pid_t process_id, pid_t thread_id);
 

@@ -39,6 +39,17 @@ static bool holds_files(const char *type)
 	return true;
 }
 
+/* An overlay is the container's alone, so all of it is marked: then mounts of it that
+ * the container makes later count as well. Other file systems may be the machine's. */
+static int mark(const char *place, const char *type)
+{
+	unsigned int reach = strcmp(type, "overlay") == 0 ? FAN_MARK_FILESYSTEM :
+							    FAN_MARK_MOUNT;
+
+	return fanotify_mark(group, FAN_MARK_ADD | reach, FAN_OPEN | FAN_OPEN_EXEC, AT_FDCWD,
+			     place);
+}
+
 static int mark_mounts(pid_t process_id, char *reason)
 {
 	char path[64], line[8192], point[4096], place[4096 + 64], type[64];
@@ -54,8 +65,7 @@ static int mark_mounts(pid_t process_id, char *reason)
 		    sscanf(rest, " - %63s", type) != 1 || !holds_files(type))
 			continue;
 		snprintf(place, sizeof(place), "/proc/%d/root%s", process_id, point);
-		if (fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_MOUNT,
-				  FAN_OPEN | FAN_OPEN_EXEC, AT_FDCWD, place) == 0)
+		if (mark(place, type) == 0)
 			marked++;
 		else if (strcmp(point, "/") == 0)
 			snprintf(reason, REASON_BYTES, "marking the root mount failed: %s",
@@ -177,8 +187,7 @@ static void tell(const struct fanotify_event_metadata *seen)
 	event.inode = status.st_ino;
 	event.device = status.st_dev;
 	event.seconds = seconds_now();
-	if (status.st_nlink == 0)
-		event.flags = FLAG_DELETED;
+	event.flags = status.st_nlink == 0 ? take_off_mark(path) : 0;
 	if (seen->mask & FAN_OPEN_EXEC && is_loader(path))
 		event.use = USE_MAPPED;
 	else if (seen->mask & FAN_OPEN_EXEC)

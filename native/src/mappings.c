@@ -14,7 +14,6 @@
 #define PROCESSES_MAX 16384
 #define LOOKS_AT_ONCE 64
 #define LINE_BYTES 8192
-#define DELETED " (deleted)"
 
 struct found {
 	struct found *next;
@@ -75,23 +74,11 @@ size_t mappings_processes(const pid_t **out)
 	return process_count;
 }
 
-static unsigned int without_suffix(char *path)
-{
-	size_t length = strlen(path), suffix = strlen(DELETED);
-
-	if (length <= suffix || strcmp(path + length - suffix, DELETED) != 0)
-		return 0;
-	path[length - suffix] = 0;
-	return FLAG_DELETED;
-}
-
 static void keep(pid_t process_id, char *path, const struct file_event *like)
 {
-	unsigned int flags = without_suffix(path);
+	unsigned int flags = take_off_mark(path);
 	struct found *found;
 
-	if (strncmp(path, "/memfd:", 7) == 0)
-		path++;
 	if (strncmp(path, "/dev/", 5) == 0 || texts_has(&compared, path))
 		return;
 	found = calloc(1, sizeof(*found) + strlen(path) + 1);

@@ -61,6 +61,20 @@ bool link_of(pid_t process_id, const char *name, char *out, size_t size)
 	return length > 0;
 }
 
+/* The kernel marks the path of a removed file; a memory file's path is no path at all. */
+unsigned int take_off_mark(char *path)
+{
+	static const char mark[] = " (deleted)", memory[] = "/memfd:";
+	size_t length = strlen(path), marked = sizeof(mark) - 1;
+
+	if (strncmp(path, memory, sizeof(memory) - 1) == 0)
+		memmove(path, path + 1, length--);
+	if (length <= marked || strcmp(path + length - marked, mark) != 0)
+		return 0;
+	path[length - marked] = 0;
+	return FLAG_DELETED;
+}
+
 size_t processes_in(unsigned int namespace_inode, pid_t *out, size_t max)
 {
 	DIR *all = opendir("/proc");

@@ -16,7 +16,6 @@
 #include "stopped.h"
 
 #define ARGUMENTS_BYTES 4096
-#define DELETED " (deleted)"
 #define REFUSED_MAX 4096
 
 static unsigned char operation[SYSCALLS_MAX], path_argument[SYSCALLS_MAX];
@@ -29,16 +28,6 @@ void fill_stopped_tables(void)
 	fill_operations(operation, path_argument);
 }
 
-static unsigned int deleted_suffix(char *path)
-{
-	size_t length = strlen(path), suffix = strlen(DELETED);
-
-	if (length <= suffix || strcmp(path + length - suffix, DELETED) != 0)
-		return 0;
-	path[length - suffix] = 0;
-	return FLAG_DELETED;
-}
-
 static void tell(pid_t process_id, char *path, unsigned int use, const struct stat *status)
 {
 	char key[4200];
@@ -48,12 +37,10 @@ static void tell(pid_t process_id, char *path, unsigned int use, const struct st
 		.process_id = process_id,
 		.inode = status->st_ino,
 		.device = status->st_dev,
-		.flags = deleted_suffix(path),
+		.flags = take_off_mark(path),
 		.seconds = seconds_now(),
 	};
 
-	if (strncmp(path, "/memfd:", 7) == 0)
-		event.path++;
 	snprintf(key, sizeof(key), "%u %.4095s", use, path);
 	if (texts_add(&told, key))
 		report_file(&event);
@@ -154,11 +141,9 @@ void stopped_at_exec(pid_t id)
 		.process_id = id,
 		.inode = status.st_ino,
 		.device = status.st_dev,
-		.flags = deleted_suffix(path),
+		.flags = take_off_mark(path),
 		.seconds = seconds_now(),
 	};
-	if (strncmp(path, "/memfd:", 7) == 0)
-		event.file.path++;
 	event.container_process_id = container_process_id_of(id);
 	event.argument_bytes = length > 0 ? length : 0;
 	report_exec(&event);

@@ -11,10 +11,11 @@ import pytest
 
 from tests.fakes.waiting_targets import gaps_of, uses_of, waiting
 from vexxy.tracer.service import AgentRecorder
-from vexxy.tracer.types import Target, Trace, Use
+from vexxy.tracer.types import Source, Target, Trace, Use
 
 pytestmark = pytest.mark.kernel
 
+KERNEL_SOURCES = (Source.EBPF, Source.FANOTIFY, Source.PTRACE)
 Record = Callable[..., Trace]
 Python = Callable[..., list[str]]
 
@@ -103,10 +104,11 @@ os.execve(memory, ["payload"], {})
 """
 
 
+@pytest.mark.parametrize("source", [Source.EBPF, Source.PTRACE])
 def test_a_program_run_from_memory_is_told_as_nameless(
-    record: Record, python: Python
+    record: Record, python: Python, source: Source
 ) -> None:
-    trace = record(python(MEMORY_FILE, TRUE))
+    trace = record(python(MEMORY_FILE, TRUE), source=source)
 
     (file,) = [f for f in trace.files if f.use is Use.EXECUTED and f.deleted]
     assert file.path == "memfd:payload"
@@ -122,10 +124,11 @@ os.execve(program, ["gone"], {})
 """
 
 
+@pytest.mark.parametrize("source", KERNEL_SOURCES)
 def test_a_program_whose_file_is_gone_is_told_as_deleted(
-    record: Record, python: Python, tmp_path: Path
+    record: Record, python: Python, tmp_path: Path, source: Source
 ) -> None:
-    trace = record(python(DELETED, TRUE, tmp_path / "gone"))
+    trace = record(python(DELETED, TRUE, tmp_path / "gone"), source=source)
 
     (file,) = [f for f in trace.files if f.use is Use.EXECUTED and f.deleted]
     assert file.path == str(tmp_path / "gone")
@@ -291,3 +294,19 @@ def test_threads_are_neither_processes_nor_a_gap(record: Record, python: Python)
 
     assert len(trace.processes) == 1
     assert gaps_of(trace) == set()
+
+
+COMPAT = """
+import ctypes, mmap
+code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+code.write(bytes.fromhex("b814000000cd80c3"))  # mov eax, 20; int 0x80; ret
+ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(code)))()
+"""
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="int 0x80 is of x86")
+def test_32_bit_system_calls_are_a_gap(record: Record, python: Python) -> None:
+    if subprocess.run(python(COMPAT), check=False).returncode:
+        pytest.skip("this kernel runs no 32-bit system calls")
+
+    assert gaps_of(record(python(COMPAT))) == {"compat"}
