@@ -82,6 +82,12 @@ def docker_archive(recipe: Recipe) -> bytes:
     )
 
 
+def parts(recipe: Recipe) -> tuple[bytes, bytes]:
+    """Return the configuration and the one layer of the image, as they are stored."""
+    layer = _layer(recipe)
+    return json.dumps(_config(recipe, layer)).encode(), layer
+
+
 def image_id(recipe: Recipe) -> str:
     """Return the ID that the image of the recipe has on every engine."""
     config = json.dumps(_config(recipe, _layer(recipe))).encode()

@@ -78,7 +78,8 @@ class Engine:
         digest = None
         if self._info.name == "podman":
             more = json.loads(self._libpod("get", f"images/{found['Id']}/json"))
-            digest = more.get("Digest")
+            # What Podman calls the digest is the index's when it came through one.
+            digest = storage.manifest_digest(more) or more.get("Digest")
         return wire.image_from(found, reference=reference, manifest_digest=digest)
 
     def pull(self, reference: str, *, platform: str | None, listener: Listener) -> Image:
@@ -106,12 +107,14 @@ class Engine:
     def load(self, archive: Path) -> tuple[str, ...]:
         """Take in an OCI or docker archive; return the IDs of the images in it."""
         said: list[str] = []
+        failed = ""
         try:
             with translated(f"load {archive.name}"), archive.open("rb") as file:
                 for event in self.client.load_image(file):  # type: ignore[no-untyped-call]
-                    if "error" in event:
-                        raise refused(f"load {archive.name}", str(event["error"]))
                     said.append(str(event.get("stream", "")))
+                    failed = failed or str(event.get("error") or "")
+            if failed:
+                raise refused(f"load {archive.name}", failed)
         except EngineFailed as error:
             if "went away" in error.message:
                 raise

@@ -46,8 +46,9 @@ def open_engine(address: str | None = None, *, runtime: str | None = None) -> En
         engine = _connect(candidate)
         if engine is None:
             tried.append(candidate)
-        elif runtime and address is None and engine.info().name == "podman":
+        elif address is None and _is_no_use(engine, runtime):
             engine.close()
+            tried.append(candidate)
         else:
             return engine
     if address is not None:
@@ -81,6 +82,14 @@ def candidates(address: str | None) -> Iterator[str]:
     for path in (*rootful, *rootless, desktop):
         if path.is_socket():
             yield f"unix://{path}"
+
+
+def _is_no_use(engine: Engine, runtime: str | None) -> bool:
+    """Return whether a Podman service of our own would do what this engine cannot."""
+    info = engine.info()
+    if info.name != "podman" or not info.host_processes:
+        return False
+    return bool(runtime) or (info.default_runtime == "crun" and find_runtime() == "runc")
 
 
 def _connect(address: str, *, service: PodmanService | None = None) -> Engine | None:

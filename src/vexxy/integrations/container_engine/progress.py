@@ -20,9 +20,10 @@ def follow_pull(
     """
     done: dict[str, int] = {}
     wanted: dict[str, int] = {}
+    failed = ""
     for event in events:
-        if "error" in event:
-            raise refused(f"pull {reference}", str(event["error"]))
+        # Read to the end, or the connection is left to the garbage collector.
+        failed = failed or str(event.get("error") or "")
         detail = event.get("progressDetail") or {}
         layer = str(event.get("id", ""))
         if detail.get("total"):
@@ -31,6 +32,8 @@ def follow_pull(
         total = sum(wanted.values())
         percent = min(100, 100 * sum(done.values()) // total) if total else 0
         listener(Progress(PULLING, percent, detail=str(event.get("status") or "")))
+    if failed:
+        raise refused(f"pull {reference}", failed)
 
 
 def loaded_names(said: str) -> tuple[str, ...]:

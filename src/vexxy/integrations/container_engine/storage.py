@@ -1,5 +1,6 @@
 """What lies on the host: mounts, scratch directories, control groups, sizes."""
 
+import hashlib
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -65,6 +66,27 @@ def unmount_root(container_id: str) -> None:
     )
     with suppress(OSError):
         target.rmdir()
+
+
+def manifest_digest(found: Mapping[str, Any]) -> str | None:
+    """Return the digest of the manifest that Podman keeps with an image, None if unseen.
+
+    Args:
+        found: The answer of `/libpod/images/{id}/json`.
+    """
+    driver = found.get("GraphDriver") or {}
+    upper = (driver.get("Data") or {}).get("UpperDir")
+    if not upper:
+        return None
+    # <storage>/overlay/<layer>/diff, and beside it <storage>/overlay-images/<id>/manifest
+    images = Path(upper).parents[2] / f"{driver.get('Name')}-images"
+    try:
+        content = (images / str(found["Id"]) / "manifest").read_bytes()
+    except OSError:
+        return None
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    listed = found.get("RepoDigests") or ()
+    return digest if any(entry.endswith(f"@{digest}") for entry in listed) else None
 
 
 def written_bytes(found: Mapping[str, Any]) -> int | None:

@@ -17,7 +17,7 @@ SCRATCH_OPTIONS: Final = "rw,exec,nosuid,nodev"
 LOG_SIZE_MAX: Final = "8m"
 # Names of machines as `uname -m` has them, to the words of the OCI specification.
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
-_RUNNING: Final = frozenset({"running", "paused", "restarting"})
+_RUNNING: Final = frozenset({"running", "paused", "restarting", "stopping"})
 
 
 def architecture(name: str) -> str:
