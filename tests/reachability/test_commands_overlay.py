@@ -66,10 +66,12 @@ def test_a_word_in_other_configuration_is_no_program(tree: Planted) -> None:
     assert "/usr/bin/tar" not in reached(tree)
 
 
-def test_a_plugin_directory_in_configuration_that_was_read(tree: Planted) -> None:
+@pytest.mark.parametrize("access", [Access.DATA, Access.CODE])
+def test_a_plugin_in_configuration_that_was_read(tree: Planted, access: Access) -> None:
+    """Whether a recorder takes an unknown kind of file for code or for data."""
     tree.write("/usr/lib/nginx/modules/echo.so", b"\x7fELF damaged, but there")
     configuration = "load_module /usr/lib/nginx/modules/echo.so;\n"
-    tree.touched(tree.write("/etc/nginx/nginx.conf", configuration), Access.DATA)
+    tree.touched(tree.write("/etc/nginx/nginx.conf", configuration), access)
     assert "/usr/lib/nginx/modules/echo.so" in reached(tree)
 
 

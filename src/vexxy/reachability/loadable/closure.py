@@ -284,10 +284,11 @@ class Closure:
                     yield path
 
     def _read_configurations(self) -> list[str]:
+        # Whatever class a recorder gave the read: it cannot know every suffix.
         found = [
             access.path
             for access in self._profile.files_accessed
-            if access.access not in CODE and is_configuration(access.path)
+            if is_configuration(access.path)
         ]
         return list(dict.fromkeys(found))[:CONFIGURATION_FILES_MAX]
 
