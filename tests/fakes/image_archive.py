@@ -17,6 +17,8 @@ APPLETS = (
     "id", "kill", "ls", "mkdir", "mount", "nc", "ping", "ps", "rm", "sh", "sleep", "su",
     "tail", "test", "touch", "true", "wget", "yes",
 )  # fmt: skip
+# The name of a dynamic linker stands within the first pages of a program.
+BEGINNING_BYTES = 8192
 HTTPD = ("/bin/httpd", "-f", "-p", "80", "-h", "/www")
 
 
@@ -44,7 +46,10 @@ class Recipe:
 
 
 def busybox() -> bytes:
-    """Return Debian's static busybox, from the system or a per-user cache."""
+    """Return a static busybox: the system's, or Debian's from a per-user cache."""
+    for path in (Path("/bin/busybox"), Path("/usr/bin/busybox")):
+        if path.exists() and b"/ld-" not in path.read_bytes()[:BEGINNING_BYTES]:
+            return path.read_bytes()
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vexxy-tests"
     kept = cache / "busybox"
     if not kept.exists():
@@ -52,12 +57,7 @@ def busybox() -> bytes:
         work = cache / f"work-{os.getpid()}"
         work.mkdir()
         try:
-            subprocess.run(
-                ["apt-get", "-q", "download", "busybox-static"],
-                cwd=work,
-                check=True,
-                capture_output=True,
-            )
+            _download(work)
             (package,) = work.glob("*.deb")
             subprocess.run(["dpkg-deb", "-x", package, work / "x"], check=True)
             shutil.copy2(work / "x" / "bin" / "busybox", work / "busybox")
@@ -65,6 +65,15 @@ def busybox() -> bytes:
         finally:
             shutil.rmtree(work)
     return kept.read_bytes()
+
+
+def _download(work: Path) -> None:
+    command = ["apt-get", "-q", "download", "busybox-static"]
+    done = subprocess.run(command, cwd=work, check=False, capture_output=True)
+    if done.returncode != 0:
+        # A machine whose package lists were never fetched.
+        subprocess.run(["apt-get", "-qq", "update"], check=True, capture_output=True)
+        subprocess.run(command, cwd=work, check=True, capture_output=True)
 
 
 def docker_archive(recipe: Recipe) -> bytes:
