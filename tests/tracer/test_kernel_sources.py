@@ -134,6 +134,35 @@ def test_a_recorder_that_is_killed_leaves_a_partial_trace(
     assert recording.stop() is trace
 
 
+NO_TYPES = """unshare --mount sh -c '
+mount --bind /dev/null /sys/kernel/btf/vmlinux; exec "$0" "$@"'"""
+NO_ADMIN = "setpriv --bounding-set=-sys_admin,-bpf,-perfmon"
+
+
+@pytest.mark.parametrize(
+    ("limit", "source", "refused"),
+    [(NO_TYPES, Source.FANOTIFY, 1), (NO_ADMIN, Source.PTRACE, 2)],
+)
+def test_the_next_best_source_is_taken_and_says_why(
+    agent: Path, tmp_path: Path, limit: str, source: Source, refused: int
+) -> None:
+    limited = tmp_path / "limited"
+    limited.write_text(f'#!/bin/sh\nexec {limit} {agent} "$@"\n')
+    limited.chmod(0o755)
+    with waiting(["cat", "/etc/hostname"]) as target:
+        recording = AgentRecorder(limited).start(Target(process_id=target.process_id))
+        target.run()
+        trace = recording.stop()
+
+    assert trace.source is source
+    assert uses_of(trace, "/etc/hostname") == {Use.READ}
+    assert [reason.split(":")[0] for reason in trace.fallbacks] == [
+        "ebpf",
+        "fanotify",
+    ][:refused]
+    assert all(len(reason) > len("fanotify: ") for reason in trace.fallbacks)
+
+
 def test_without_privileges_every_source_says_why(agent: Path, tmp_path: Path) -> None:
     """Nobody may neither load programs, mark mounts nor seize root's process."""
     agent_for_all = tmp_path / "vexxy-trace"
