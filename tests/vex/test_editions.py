@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes import vex_documents
@@ -112,6 +112,7 @@ def test_a_newer_statement_about_one_package_leaves_the_others() -> None:
     }
 
 
+@settings(max_examples=40)
 @given(st.lists(vex_documents.documents, min_size=1, max_size=3))
 def test_a_merged_document_has_one_statement_per_id_and_place(
     documents: list[Document],
@@ -133,6 +134,7 @@ def places_of(statement: Statement) -> set[tuple[str, str, str]]:
     }
 
 
+@settings(max_examples=40)
 @given(st.lists(vex_documents.documents, min_size=1, max_size=3))
 def test_merging_what_was_merged_changes_nothing(documents: list[Document]) -> None:
     once = merging.current_statements(documents)
@@ -195,6 +197,7 @@ def test_an_open_or_excused_finding_with_a_fix_is_now_fixable() -> None:
     assert difference.change is Change.NOW_FIXABLE
 
 
+@settings(max_examples=40)
 @given(vex_documents.documents)
 def test_the_order_of_statements_is_no_part_of_the_canonical_hash(
     document: Document,

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.fakes import vex_documents
 from tests.fakes.vex_documents import a_claim, a_document, a_target, an_issuance
@@ -23,6 +24,7 @@ def read(raw: object) -> openvex.Reading:
     return openvex.read(json.dumps(raw).encode())
 
 
+@settings(max_examples=40)
 @given(vex_documents.documents)
 def test_writing_and_reading_a_document_gives_the_same_document(document: Document) -> None:
     reading = openvex.read(openvex.dump(document))
@@ -30,6 +32,7 @@ def test_writing_and_reading_a_document_gives_the_same_document(document: Docume
     assert reading.remarks == []
 
 
+@settings(max_examples=40)
 @given(vex_documents.documents)
 def test_the_canonical_hash_survives_writing_and_reading(document: Document) -> None:
     again = openvex.read(openvex.dump(document)).document
@@ -91,6 +94,7 @@ def test_a_missing_reason_is_told_by_its_choices() -> None:
         (b'{"a": ' + b"[" * 40 + b"]" * 40 + b"}", "nested deeper"),
         (b'{"bomFormat": "CycloneDX"}', "no OpenVEX document"),
         (b"{}", "no OpenVEX document"),
+        (b'{"author": "\\ud800"}', "half of a surrogate pair"),
     ],
 )
 def test_what_is_no_document_is_refused_in_a_sentence(data: bytes, said: str) -> None:
@@ -168,3 +172,46 @@ def test_an_impossible_instant_is_an_error_and_no_crash(text: str) -> None:
 def test_kubescapes_bare_hash_is_no_iri() -> None:
     report = read(a_raw_document(**{"@id": "5b1c"}))
     assert "openvex.iri" in {remark.rule for remark in report.remarks}
+
+
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from(["", "x", "pkg:oci/a@b", "not_affected", "2026-11-21T12:00:00Z"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["@id", "name", "identifiers", "x"]), inner)
+    ),
+    max_leaves=4,
+)
+
+
+def places(value: object) -> list[tuple[dict | list, str | int]]:
+    """Return every place in a document where a value can be exchanged."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)  # type: ignore[arg-type]
+    found: list = []
+    for key, inner in list(pairs):
+        found.append((value, key))
+        if isinstance(inner, (dict, list)):
+            found += places(inner)
+    return found
+
+
+@settings(max_examples=40)
+@given(vex_documents.documents, st.data())
+def test_a_damaged_document_is_reported_and_never_a_crash(
+    document: Document, data: st.DataObject
+) -> None:
+    raw = openvex.to_json(document)
+    holder, key = data.draw(st.sampled_from(places(raw)))
+    holder[key] = data.draw(_JSON)  # type: ignore[index]
+    try:
+        reading = read(raw)
+    except UnreadableDocument:
+        return
+    openvex_schema.check(reading.raw)
+    service.validate(reading.document, target=a_target())
+    again = openvex.read(openvex.dump(reading.document)).document
+    assert again == reading.document

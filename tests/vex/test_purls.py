@@ -86,3 +86,7 @@ def test_the_forms_of_a_form_are_the_same_forms(text: str) -> None:
     forms = set(purls.subcomponent_forms(text))
     for form in forms:
         assert set(purls.subcomponent_forms(form)) <= forms
+
+
+def test_bytes_that_are_no_text_survive_in_a_purl() -> None:
+    assert str(purls.parse("pkg:deb/debian/a@%FF")) == "pkg:deb/debian/a@%FF"

@@ -55,12 +55,12 @@ class Purl:
             text += f"@{_escape(self.version)}"
         if self.qualifiers:
             pairs = sorted(self.qualifiers.items())
-            text += "?" + "&".join(f"{k}={quote(v, safe=':/')}" for k, v in pairs)
-        return f"{text}#{quote(self.subpath, safe='/')}" if self.subpath else text
+            text += "?" + "&".join(f"{k}={_escape(v, safe=':/')}" for k, v in pairs)
+        return f"{text}#{_escape(self.subpath, safe='/%')}" if self.subpath else text
 
 
-def _escape(text: str) -> str:
-    return quote(text, safe=":~")
+def _escape(text: str, *, safe: str = ":~") -> str:
+    return quote(text, safe=safe, errors="surrogateescape")
 
 
 def _decode(text: str) -> str:

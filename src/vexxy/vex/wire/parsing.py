@@ -1,12 +1,14 @@
 """JSON from strangers: bounded, strict about what two parsers would read differently."""
 
 import json
+import re
 from typing import Final, NoReturn
 
 from vexxy.vex.errors import UnreadableDocument
 
 SIZE_MAX_BYTES: Final = 64 * 1024 * 1024
 DEPTH_MAX: Final = 24
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
@@ -35,7 +37,17 @@ def parse_object(data: bytes) -> dict[str, Json]:
     if not isinstance(value, dict):
         raise UnreadableDocument("the document is not a JSON object")
     _bound_depth(value)
+    if _SURROGATE.search(data):
+        _refuse_half_characters(value)
     return value
+
+
+def _refuse_half_characters(value: Json) -> None:
+    """Refuse text that is no Unicode: it could be read but never written again."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise UnreadableDocument("a text has half of a surrogate pair") from error
 
 
 def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
