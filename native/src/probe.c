@@ -35,9 +35,14 @@ static int try_fanotify(char *reason)
 
 static int try_ptrace(char *reason)
 {
-	pid_t child = fork();
+	pid_t child;
 	int failed;
 
+	if (geteuid() != 0) {
+		snprintf(reason, REASON_BYTES, "a container's process is another user's");
+		return -1;
+	}
+	child = fork();
 	if (child == 0) {
 		pause();
 		_exit(0);
