@@ -11,6 +11,7 @@ from vexxy.sandbox.errors import (
     DiskFull,
     DriverFailed,
     EngineFailed,
+    EngineUnavailable,
     ImageExited,
     ImageUnsuitable,
     PortNeverOpened,
@@ -45,6 +46,26 @@ def unstartable(error: EngineFailed) -> EngineFailed | ImageUnsuitable:
         f"the image's command cannot be run: {error.message}",
         hint="check --command, and that the image is of this architecture",
     )
+
+
+def demand_same_machine(process_id: int, container_id: str) -> None:
+    """Refuse to go on with a process ID that names another process here.
+
+    A process that has ended meanwhile is nobody else.
+
+    Raises:
+        EngineUnavailable: The engine counts processes of another machine.
+    """
+    try:
+        groups = Path(f"/proc/{process_id}/cgroup").read_text()
+    except OSError:
+        return
+    if container_id not in groups:
+        raise EngineUnavailable(
+            "the engine's processes are not visible here: it runs on another machine or "
+            "in another process namespace",
+            hint="vexxy doctor says whether a helper beside the engine can do it",
+        )
 
 
 class Sandbox:
@@ -92,6 +113,7 @@ class Sandbox:
             state = self._engine.state(self._prepared.container_id)
             self._process_id = state.process_id
         if self._process_id is not None:
+            demand_same_machine(self._process_id, self._prepared.container_id)
             # An image that exits at once takes its network with it.
             with suppress(FileNotFoundError, ProcessLookupError):
                 self._network = self._enter(self._process_id)

@@ -12,10 +12,9 @@ from vexxy.sandbox import acquisition, processes, repository, rules, wire
 from vexxy.sandbox.errors import (
     DigestMismatch,
     EngineFailed,
-    EngineUnavailable,
     ImageUnsuitable,
 )
-from vexxy.sandbox.life import Sandbox, unstartable
+from vexxy.sandbox.life import Sandbox, demand_same_machine, unstartable
 from vexxy.sandbox.ports import ContainerEngine
 from vexxy.sandbox.types import (
     ContainerSpec,
@@ -174,7 +173,7 @@ def _prepare(
             process_id = engine.initialize(container_id)
         except EngineFailed as error:
             raise unstartable(error) from error
-        _demand_same_machine(process_id, container_id)
+        demand_same_machine(process_id, container_id)
         root_path = engine.root_path(container_id)
     return Prepared(
         sandbox_id=sandbox_id,
@@ -183,20 +182,6 @@ def _prepare(
         root_path=root_path,
         scratch=tuple(scratch.path for scratch in opened.scratch),
     )
-
-
-def _demand_same_machine(process_id: int, container_id: str) -> None:
-    """Refuse to go on with a process ID that names another process here."""
-    try:
-        groups = Path(f"/proc/{process_id}/cgroup").read_text()
-    except OSError:
-        groups = ""
-    if container_id not in groups:
-        raise EngineUnavailable(
-            "the engine's processes are not visible here: it runs in a virtual machine "
-            "or in another process namespace",
-            hint="vexxy doctor says whether a helper beside the engine can do it",
-        )
 
 
 def _demand_entrypoint(image: Image) -> None:

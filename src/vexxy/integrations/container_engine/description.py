@@ -35,7 +35,7 @@ def describe(client: docker.APIClient, address: str) -> EngineInfo:
         or any("rootless" in option for option in found.get("SecurityOptions") or ()),
         default_runtime=found.get("DefaultRuntime") or "",
         runtimes=tuple(sorted(found.get("Runtimes") or ())),
-        host_processes=_shares_kernel(found),
+        host_processes=_shares_kernel(found, address),
         starts_in_two_steps=podman,
     )
 
@@ -63,8 +63,10 @@ def describe_own(client: docker.APIClient, address: str, runtime: str | None) ->
     )
 
 
-def _shares_kernel(found: Mapping[str, Any]) -> bool:
+def _shares_kernel(found: Mapping[str, Any], address: str) -> bool:
     """Return whether the engine runs on the kernel that this process runs on.
+
+    Another machine may run the same release, so it has to be a socket of this one.
 
     Docker Desktop for Windows shares a kernel with its user and no processes; only from
     inside a helper are they seen.
@@ -73,6 +75,7 @@ def _shares_kernel(found: Mapping[str, Any]) -> bool:
     desktop = "desktop" in str(found.get("OperatingSystem", "")).lower()
     return (
         here.sysname == "Linux"
+        and address.startswith("unix://")
         and found.get("KernelVersion") == here.release
         and (not desktop or IN_HELPER in os.environ)
     )
