@@ -67,7 +67,9 @@ def _given(paths: tuple[Path, ...]) -> Advice:
     rejected = () if report is None else report.rejected
     records = 0 if report is None else report.records
     warnings = tuple(f"{entry.path} was left out: {entry.reason}" for entry in rejected)
-    bundled = all(path == service.bundled_path() for path in paths)
+    bundled = all(path.resolve() == service.bundled_path() for path in paths)
+    if bundled:
+        warnings = (*warnings, service.bundled_warning())
     names = "the small set that ships with vexxy; it is no database"
     where = names if bundled else ", ".join(map(str, paths))
     origin = AdvisoryOrigin(f"{where} ({records} records)", records, bundled=bundled)

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -61,53 +62,59 @@ FailOn = Annotated[
     typer.Option(help="Exit 1 if a finding matches: STATUS[:SEVERITY][:fixable],…"),
 ]
 
+Ready = Annotated[
+    int, typer.Option(help="Seconds a port may take to answer", min=1, max=3600)
+]
+Coverage = Annotated[
+    bool | None,
+    typer.Option("--coverage/--no-coverage", help="Record functions (not there yet)"),
+]
+Fuzz = Annotated[
+    bool | None, typer.Option("--fuzz/--no-fuzz", help="Send mutated input as well")
+]
+Form = Annotated[Output, typer.Option("--format", help="What to write")]
+Destination = Annotated[Path | None, typer.Option(help="Where to write")]
+Evidence = Annotated[
+    Path | None, typer.Option(help="Folder for everything that was observed")
+]
+Network = Annotated[bool, typer.Option(help="Let the image reach the outside")]
+Wanted = Annotated[
+    str | None, typer.Option(help="Such as linux/amd64, for an archive of several")
+]
+Runtime = Annotated[
+    str | None, typer.Option(help="OCI runtime of the engine, such as runsc")
+]
+Everything = Annotated[bool, typer.Option("--all", help="List also what is not affected")]
+JsonProgress = Annotated[
+    bool, typer.Option(help="Progress as JSON lines on standard error")
+]
+Keep = Annotated[bool, typer.Option(help="Leave the stopped container for a look inside")]
+
 
 def analyze(  # noqa: PLR0913  each option of the command is a parameter
     image: Annotated[str, typer.Argument(help="Reference, or OCI or docker archive")],
     *,
     port: Ports = None,
     duration: Duration = None,
-    ready_timeout: Annotated[
-        int, typer.Option(help="Seconds a port may take to answer", min=1, max=3600)
-    ] = 60,
+    ready_timeout: Ready = 60,
     test_script: Script = None,
     env: Environment = None,
     command: Command = None,
     sbom: Sbom = None,
     advisories: Advisories = None,
     profile: Annotated[Profile, typer.Option(help="Defaults")] = Profile.MINIMAL,
-    coverage: Annotated[
-        bool | None, typer.Option("--coverage/--no-coverage", help="Record functions")
-    ] = None,
-    fuzz: Annotated[
-        bool | None, typer.Option("--fuzz/--no-fuzz", help="Send mutated input as well")
-    ] = None,
-    output_format: Annotated[
-        Output, typer.Option("--format", help="What to write")
-    ] = Output.TABLE,
-    output: Annotated[Path | None, typer.Option(help="Where to write")] = None,
-    evidence: Annotated[
-        Path | None, typer.Option(help="Folder for everything that was observed")
-    ] = None,
+    coverage: Coverage = None,
+    fuzz: Fuzz = None,
+    output_format: Form = Output.TABLE,
+    output: Destination = None,
+    evidence: Evidence = None,
     fail_on: FailOn = None,
-    allow_network: Annotated[
-        bool, typer.Option(help="Let the image reach the outside")
-    ] = False,
-    platform: Annotated[
-        str | None, typer.Option(help="Such as linux/amd64, for an archive of several")
-    ] = None,
-    runtime: Annotated[
-        str | None, typer.Option(help="OCI runtime of the engine, such as runsc")
-    ] = None,
-    show_all: Annotated[
-        bool, typer.Option("--all", help="List also what is not affected")
-    ] = False,
-    json_progress: Annotated[
-        bool, typer.Option(help="Progress as JSON lines on standard error")
-    ] = False,
-    keep_sandbox: Annotated[
-        bool, typer.Option(help="Leave the stopped container for a look inside")
-    ] = False,
+    allow_network: Network = False,
+    platform: Wanted = None,
+    runtime: Runtime = None,
+    show_all: Everything = False,
+    json_progress: JsonProgress = False,
+    keep_sandbox: Keep = False,
 ) -> None:
     """Run an image isolated, watch it, and tell which vulnerabilities are reached."""
     gates = rules.parse_gates(fail_on) if fail_on else ()
@@ -140,13 +147,20 @@ def analyze(  # noqa: PLR0913  each option of the command is a parameter
         )
         with console.listener(json_lines=json_progress) as listener:
             result = pipeline.run(request, bootstrap.tools(settings, engine), listener)
+    _write(result, output_format, output, settings=settings, everything=show_all)
+    _conclude(result, gates)
+
+
+def _conclude(result: Result, gates: Sequence[rules.Gate]) -> None:
+    """Say what limits the result, and exit as it deserves."""
     for warning in result.warnings:
         console.warn(warning)
-    _write(result, output_format, output, settings=settings, everything=show_all)
+    for feature in result.skipped_features:
+        console.warn(f"{feature} was asked for and is not there yet: skipped")
     _demand_driven(result)
     failing = rules.failing(result.verdicts, gates)
     if failing:
-        console.note(f"{len(failing)} findings match --fail-on {fail_on}")
+        console.note(f"{len(failing)} findings match --fail-on")
         raise typer.Exit(ExitCode.FINDINGS)
 
 

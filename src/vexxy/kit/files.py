@@ -27,9 +27,9 @@ def write_whole(path: Path, content: bytes) -> None:
             os.umask(umask)
             Path(temporary).chmod(0o666 & ~umask)
             Path(temporary).replace(path)
-        except BaseException:
+        finally:
+            # Gone already where it took the other's place.
             Path(temporary).unlink(missing_ok=True)
-            raise
     except OSError as error:
         raise NotWritable(
             f"{path} could not be written: {error.strerror}",
