@@ -123,7 +123,7 @@ def test_the_data_of_a_language_package_read_by_another_program(tree: Planted) -
 
 
 def test_the_functions_of_a_go_program_itself_have_another_name() -> None:
-    names = frozenset({"main.main", "main.Serve", "own.test/x/part.F"})
+    names = gopclntab.table({"main.main", "main.Serve", "own.test/x/part.F"})
     assert gopclntab.is_linked(names, "own.test/x", "Serve")
     assert not gopclntab.is_linked(names, "own.test/x", "Other")
 

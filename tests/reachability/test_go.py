@@ -123,3 +123,16 @@ def test_a_go_program_can_run_commands_only_if_that_is_linked(tree: Planted) -> 
     tree.program("/usr/bin/tar")
     tree.touched("/server", Access.EXECUTED)
     assert "/usr/bin/tar" not in tree.overlay().references
+
+
+def test_paths_in_data_without_ends_are_found(tree: Planted) -> None:
+    """Go keeps its strings without a NUL: one starts where another ends."""
+    helper = tree.program("/usr/bin/helper")
+    other = tree.program("/opt/own/tool")
+    text = (
+        'const char *s = "no such file/usr/bin/helper/opt/own/toolabout runtime.main";'
+        'const char *m = "runtime.main"; int main(int c, char **v)'
+        "{ return s[c] == m[c]; }"
+    )
+    tree.touched(tree.compile("/usr/sbin/daemon", text), Access.EXECUTED)
+    assert {helper, other} <= set(tree.overlay().references)

@@ -160,7 +160,7 @@ def test_go_names_are_written_one_way(written: str, normal: str) -> None:
 
 
 def test_a_closure_shows_that_its_function_is_linked() -> None:
-    names = frozenset({"x/html.Parse.func1", "x/html.ParseFragment"})
+    names = gopclntab.table({"x/html.Parse.func1", "x/html.ParseFragment"})
     assert gopclntab.is_linked(names, "x/html", "Parse")
     assert not gopclntab.is_linked(names, "x/html", "Fragment")
 

@@ -80,7 +80,8 @@ COMMAND_BYTES_MAX: Final = 1024
 RUST: Final = b"/rustc/"
 GO_EXEC: Final = b"os/exec.Command\0"
 GO_MARK: Final = b"runtime.main\0"
-RUN_TOGETHER: Final = re.compile(rb"(?=(/[\w.+@/-]{2,200}))")
+PATH_START: Final = re.compile(rb"/[\w.+@/-]+")
+WINDOW_BYTES: Final = 200
 PLUGIN_DEPTH: Final = 2
 # Code that a server reads as data and a browser runs.
 BROWSER_SUFFIXES: Final = (".js", ".mjs", ".wasm")
@@ -223,14 +224,24 @@ class Native:
 
     def _run_together(self, data: bytes) -> Iterator[Lead]:
         """Paths in Go's and Rust's data, where one string starts where another ends."""
-        for found in RUN_TOGETHER.finditer(data):
-            window = found[1].decode("latin-1")
+        for window in self._windows(data):
             directory = ""
             for part in window.split("/")[1:]:
                 for path in self._loadable_in(directory):
                     if part.startswith(path.rpartition("/")[2]):
                         yield Lead(path, "holds the path", SOURCE)
                 directory = f"{directory}/{part}"
+
+    def _windows(self, data: bytes) -> Iterator[str]:
+        """Yield what follows each mention of a top-level directory of the image."""
+        for directory in self._tree.children(""):
+            mark = f"{directory}/".encode("utf-8", "surrogateescape")
+            at = data.find(mark)
+            while at >= 0:
+                found = PATH_START.match(data, at, at + WINDOW_BYTES)
+                if found is not None:
+                    yield found[0].decode("latin-1")
+                at = data.find(mark, at + len(mark))
 
     def _loadable_in(self, directory: str) -> list[str]:
         canonical = self._tree.resolve(directory or "/")

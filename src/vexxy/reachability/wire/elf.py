@@ -31,7 +31,13 @@ TABLES: Final = (
 SHF_ALLOC: Final = 2
 SHF_EXECINSTR: Final = 4
 SHT_PROGBITS: Final = 1
-UNWINDING: Final = (".eh_frame", ".gcc_except_table")
+# Tables of a language's runtime: they hold no strings that a program uses.
+UNWINDING: Final = (
+    ".eh_frame",
+    ".gcc_except_table",
+    ".gopclntab",
+    ".data.rel.ro.gopclntab",
+)
 # UPX writes its mark near the start, PyInstaller its cookie near the end.
 PACKED: Final = b"UPX!"
 PACKED_WITHIN: Final = 1024

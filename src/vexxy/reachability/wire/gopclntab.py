@@ -10,6 +10,7 @@ before Go 1.18 are not read: whether they name inlined functions was never check
 
 import re
 import struct
+from collections.abc import Iterable
 from typing import Final
 
 from vexxy.reachability.errors import Unparsable
@@ -37,11 +38,29 @@ def functions(content: bytes) -> frozenset[str]:
         Unparsable: The table is missing, of an unknown layout, or its names are not
             those the toolchain writes; nothing can be concluded then.
     """
-    table = _find_table(content)
-    names = {normalize(name) for name in _names(table)}
+    names = table(_names(_find_table(content)))
     if not names >= LANDMARKS:
         raise Unparsable("the function table lacks runtime.main or main.main")
-    return frozenset(names)
+    return names
+
+
+def table(names: Iterable[str]) -> frozenset[str]:
+    """Return the normalized names, with the package, type or function each is part of.
+
+    A closure (`Parse.func1`) exists only where its function does, and a method only where
+    its package is linked: `x/html.T.M` also stands for `x/html.T` and `x/html`.
+    """
+    found = set()
+    for raw in names:
+        name = normalize(raw)
+        while name not in found:
+            found.add(name)
+            start = name.rfind("/") + 1
+            end = name.rfind(".", start)
+            if end <= start:
+                break
+            name = name[:end]
+    return frozenset(found)
 
 
 def normalize(name: str) -> str:
@@ -58,19 +77,15 @@ def normalize(name: str) -> str:
 
 
 def is_linked(names: frozenset[str], import_path: str, symbol: str) -> bool:
-    """Return whether a function, or anything declared inside it, is in the table.
+    """Return whether a function, or anything declared inside it, is linked.
 
-    An empty `symbol` asks for the whole package. A closure (`Parse.func1`) counts: it
-    exists only where its function does.
+    `names` are those of `functions`. An empty `symbol` asks for the whole package.
     """
     if not symbol:
-        return any(name.startswith(f"{import_path}.") for name in names)
+        return import_path in names
     # The functions of a program's own package are called `main.X`, whatever its path.
-    for package in (import_path, "main"):
-        wanted = f"{package}.{normalize(symbol)}"
-        if wanted in names or any(name.startswith(f"{wanted}.") for name in names):
-            return True
-    return False
+    wanted = normalize(symbol)
+    return f"{import_path}.{wanted}" in names or f"main.{wanted}" in names
 
 
 def are_paths_kept(names: frozenset[str]) -> bool:
