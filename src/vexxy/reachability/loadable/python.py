@@ -66,7 +66,8 @@ class Python:
         found: set[str] = set()
         for name in self.modules.third_party:
             word = name.encode("utf-8", "surrogateescape")
-            if b"\0%b\0" % word in data or (
+            # The end of a longer string counts: linkers keep one copy of both.
+            if word + b"\0" in data or (
                 rust and len(name) >= BARE_LENGTH_MIN and word in data
             ):
                 found.add(name)
