@@ -140,6 +140,17 @@ def test_everything_is_removed_when_the_block_ends_with_an_error(
     assert _left_behind(engine, opened) == 0
 
 
+def test_a_sandbox_that_is_kept_does_not_go_on_running(
+    engine: ContainerEngine, opened: OpenedImage
+) -> None:
+    request = SandboxRequest(image=opened.image, command=("/bin/sh", "-c", "sleep 1000"))
+    with service.open_sandbox(engine, opened, request, keep=True) as sandbox:
+        sandbox.start()
+    container_id = sandbox.prepared.container_id
+    assert engine.state(container_id).status is ContainerStatus.EXITED
+    engine.remove(container_id)
+
+
 def has_bridge(engine: ContainerEngine) -> bool:
     """Return whether the engine has the network that `bridge` stands for."""
     assert isinstance(engine, Engine)

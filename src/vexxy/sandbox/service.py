@@ -98,7 +98,7 @@ def open_sandbox(
         engine: Where the image is.
         opened: The image, from `open_image`.
         request: What to run, and how tightly.
-        keep: Leave the container behind, marked so that no sweep takes it.
+        keep: Leave the container behind, stopped and marked so that no sweep takes it.
 
     Raises:
         DigestMismatch: The engine made the container from another image.
@@ -122,7 +122,11 @@ def open_sandbox(
         finally:
             sandbox.close()
     finally:
-        if not keep:
+        if keep:
+            # It may still run after an error, and no sweep will ever end it.
+            with suppress(EngineFailed):
+                engine.stop(container_id, timeout_seconds=0)
+        else:
             engine.remove(container_id)
 
 
