@@ -4,6 +4,8 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from vexxy.advisories import repository, service
 from vexxy.advisories.errors import DatabaseNotFound
 from vexxy.advisories.repository import Index
@@ -15,6 +17,7 @@ from vexxy.images.types import Image
 from vexxy.kit import clock
 from vexxy.sbom import service as sbom_service
 from vexxy.sbom.types import Inventory
+from vexxy.vex.types import SbomLink
 
 OLD_DAYS = 14
 
@@ -102,6 +105,39 @@ def sbom(request: Request) -> Inventory | None:
         InvalidInput: The document is none, or damaged.
     """
     return None if request.sbom_path is None else sbom_service.read_sbom(request.sbom_path)
+
+
+def sbom_link(request: Request) -> SbomLink | None:
+    """Return what a CycloneDX VEX needs to point into the CycloneDX SBOM that was given.
+
+    None for other formats, and for a document without a serial number: nothing can
+    point into that.
+    """
+    if request.sbom_path is None:
+        return None
+    try:
+        bom = msgspec.json.decode(request.sbom_path.read_bytes(), type=_Bom)
+    except (msgspec.MsgspecError, OSError):
+        return None
+    if bom.serial_number is None:
+        return None
+    refs = ((one.purl, one.ref) for one in bom.components if one.purl and one.ref)
+    return SbomLink(
+        serial_number=bom.serial_number.removeprefix("urn:uuid:"),
+        version=bom.version,
+        refs=tuple(refs),
+    )
+
+
+class _Component(msgspec.Struct):
+    purl: str | None = None
+    ref: str | None = msgspec.field(default=None, name="bom-ref")
+
+
+class _Bom(msgspec.Struct, rename="camel"):
+    serial_number: str | None = None
+    version: int = 1
+    components: list[_Component] = []
 
 
 def reconciled(document: Inventory, root: RootFilesystem, image: Image) -> Inventory:

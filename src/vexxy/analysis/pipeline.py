@@ -153,6 +153,7 @@ def _decide(
         skipped_features=_skipped(run.request),
         timings=run.clock.timings(),
         warnings=run.advice.warnings,
+        sbom_link=inputs.sbom_link(run.request),
         container_log=observed.ending.logs,
         exit_code=observed.ending.exit_code,
     )

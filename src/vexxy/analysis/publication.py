@@ -87,7 +87,11 @@ def render(result: Result, form: Format | None, *, publisher: Publisher) -> byte
             hint="--format json tells the same without a statement",
         )
     said = claims(result.verdicts, result.matches)
-    return vex.render(stated, form, extras=Extras(said, namespace=publisher.namespace))
+    return vex.render(
+        stated,
+        form,
+        extras=Extras(said, sbom=result.sbom_link, namespace=publisher.namespace),
+    )
 
 
 def export(data: Mapping[str, Any], form: Format, *, namespace: str | None) -> bytes:

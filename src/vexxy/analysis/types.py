@@ -12,6 +12,7 @@ from vexxy.images.types import Image
 from vexxy.reachability.types import Verdict
 from vexxy.sbom.types import Inventory
 from vexxy.tracer.types import ExecutionProfile
+from vexxy.vex.types import SbomLink
 
 
 class Profile(StrEnum):
@@ -140,3 +141,4 @@ class Result:
     container_log: str = ""
     exit_code: int | None = None
     scan: Mapping[str, Any] | None = None
+    sbom_link: SbomLink | None = None
