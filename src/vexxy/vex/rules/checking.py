@@ -20,7 +20,6 @@ from vexxy.vex.types import (
     Status,
 )
 
-CONTEXT: Final = "https://openvex.dev/ns/v0.2.0"
 _IMAGE_TYPES: Final = frozenset({"oci", "docker"})
 _FORBIDDEN: Final = {
     Status.NOT_AFFECTED: ("action_statement",),
