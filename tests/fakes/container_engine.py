@@ -74,7 +74,7 @@ class FakeEngine:
         self.names[reference] = image.image_id
         return image
 
-    def load(self, archive: Path) -> tuple[str, ...]:
+    def load(self, archive: Path, *, manifest: bytes | None = None) -> tuple[str, ...]:
         self._answer("load")
         try:
             with tarfile.open(fileobj=io.BytesIO(archive.read_bytes())) as tar:

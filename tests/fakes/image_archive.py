@@ -1,5 +1,6 @@
 """Small images made on the spot: a static busybox from Debian and a few files."""
 
+import gzip
 import hashlib
 import io
 import json
@@ -19,6 +20,7 @@ APPLETS = (
 )  # fmt: skip
 # The name of a dynamic linker stands within the first pages of a program.
 BEGINNING_BYTES = 8192
+OCI = "application/vnd.oci.image."
 HTTPD = ("/bin/httpd", "-f", "-p", "80", "-h", "/www")
 
 
@@ -89,6 +91,33 @@ def docker_archive(recipe: Recipe) -> bytes:
             "layer.tar": layer,
         }
     )
+
+
+def oci_archive(recipe: Recipe) -> bytes:
+    """Return an OCI layout of one image in a tar, its layer packed with gzip."""
+    config, layer = parts(recipe)
+    packed = gzip.compress(layer, mtime=0)
+    manifest = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": OCI + "manifest.v1+json",
+            "config": _descriptor(OCI + "config.v1+json", config),
+            "layers": [_descriptor(OCI + "layer.v1.tar+gzip", packed)],
+        }
+    ).encode()
+    described = _descriptor(OCI + "manifest.v1+json", manifest)
+    blobs = {
+        f"blobs/sha256/{hashlib.sha256(content).hexdigest()}": content
+        for content in (config, packed, manifest)
+    }
+    index = json.dumps({"schemaVersion": 2, "manifests": [described]}).encode()
+    layout = b'{"imageLayoutVersion": "1.0.0"}'
+    return _tar({"oci-layout": layout, "index.json": index, **blobs})
+
+
+def _descriptor(kind: str, content: bytes) -> dict[str, Any]:
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    return {"mediaType": kind, "digest": digest, "size": len(content)}
 
 
 def parts(recipe: Recipe) -> tuple[bytes, bytes]:

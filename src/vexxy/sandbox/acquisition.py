@@ -1,5 +1,6 @@
 """Bringing an image to the engine: found, pulled or loaded, and the right one."""
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -10,7 +11,7 @@ from typing import Final
 from vexxy.images.archive import inspect_archive
 from vexxy.images.rootfs import RootFilesystem
 from vexxy.images.rules import parse_reference
-from vexxy.images.types import Image, Platform
+from vexxy.images.types import ArchivedImage, Image, Platform
 from vexxy.kit.errors import VexxyError
 from vexxy.kit.progress import Listener
 from vexxy.sandbox import processes, repository, rules, wire
@@ -98,7 +99,7 @@ def loaded(
     before = {name: engine.find_image(name) for name in archived.names}
     with repository.noted_load(image_id, processes.current_owner()):
         try:
-            loaded = engine.load(path)
+            loaded = engine.load(path, manifest=_docker_manifest(archived))
             for other in set(loaded) - {image_id}:
                 remove_image(engine, other)
             yield _known(engine, archived.image), True
@@ -107,6 +108,20 @@ def loaded(
             for name, image in before.items():
                 if image is not None and image.image_id != image_id:
                     engine.tag_image(image.image_id, name)
+
+
+def _docker_manifest(archived: ArchivedImage) -> bytes | None:
+    """Return what docker would write of an OCI archive, None for docker's own.
+
+    Source: Docker image specification 1.2, "Combined Image JSON + Filesystem Changeset
+    Format"; blobs are where the OCI image layout has them.
+    """
+    if archived.format != "oci":
+        return None
+    digests = (archived.image.image_id, *(layer.digest for layer in archived.layers))
+    config, *layers = (f"blobs/{digest.replace(':', '/')}" for digest in digests)
+    entry = {"Config": config, "RepoTags": list(archived.names), "Layers": layers}
+    return json.dumps([entry]).encode()
 
 
 def _known(engine: ContainerEngine, archived: Image) -> Image:

@@ -36,8 +36,13 @@ class ContainerEngine(Protocol):
             ImageMissing: No registry has it, or none can be reached.
         """
 
-    def load(self, archive: Path) -> tuple[str, ...]:
+    def load(self, archive: Path, *, manifest: bytes | None = None) -> tuple[str, ...]:
         """Take in an OCI or docker archive; return the IDs of the images in it.
+
+        Args:
+            archive: A tar, possibly packed.
+            manifest: What docker's `manifest.json` would say of an OCI archive, for
+                engines that read no other description.
 
         Raises:
             ImageUnsuitable: The engine can make nothing of the file.

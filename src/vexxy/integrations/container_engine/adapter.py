@@ -13,7 +13,7 @@ import requests
 from docker import errors as docker_errors
 
 from vexxy.images.types import Image
-from vexxy.integrations.container_engine import progress, storage, wire
+from vexxy.integrations.container_engine import archives, progress, storage, wire
 from vexxy.integrations.container_engine.description import describe
 from vexxy.integrations.container_engine.failures import refused, translated
 from vexxy.kit.progress import Listener
@@ -104,13 +104,16 @@ class Engine:
             raise ImageMissing(f"{reference} was pulled, but the engine does not have it")
         return image
 
-    def load(self, archive: Path) -> tuple[str, ...]:
+    def load(self, archive: Path, *, manifest: bytes | None = None) -> tuple[str, ...]:
         """Take in an OCI or docker archive; return the IDs of the images in it."""
+        # Podman would find two kinds of archive in one and take the wrong one.
+        before = manifest if self._info.name == "docker" else None
         said: list[str] = []
         failed = ""
         try:
-            with translated(f"load {archive.name}"), archive.open("rb") as file:
-                for event in self.client.load_image(file):  # type: ignore[no-untyped-call]
+            with translated(f"load {archive.name}"):
+                pieces = archives.content(archive, manifest=before)
+                for event in self.client.load_image(pieces):  # type: ignore[no-untyped-call]
                     said.append(str(event.get("stream", "")))
                     failed = failed or str(event.get("error") or "")
             if failed:
