@@ -133,3 +133,33 @@ def test_hashed_import_paths_are_told_from_written_ones() -> None:
     assert not gopclntab.are_paths_kept(
         frozenset({"main.main", "aHx3Yd.Zq", "net/http.Get"})
     )
+
+
+def test_a_module_behind_a_link(tree: Planted) -> None:
+    tree.touched(tree.program("/usr/bin/python3.11"), Access.EXECUTED)
+    package = tree.write("/usr/share/own/pkg/__init__.py")
+    single = tree.write("/usr/share/own/single.py")
+    tree.link(f"{SITE}/pkg", "/usr/share/own/pkg")
+    tree.link(f"{SITE}/single.py", "/usr/share/own/single.py")
+    tree.write(f"{SITE}/other.py")
+    text = "def f():\n    import pkg\n    return __import__('single')\n"
+    tree.touched(tree.write("/app/app.py", text))
+    assert {package, single} <= set(tree.overlay().references)
+
+
+def test_a_plugin_behind_a_link(tree: Planted) -> None:
+    plugin = tree.write("/opt/vendor/one.so", b"\x7fELF damaged, but there")
+    tree.link("/usr/lib/daemon/one.so", plugin)
+    tree.write("/usr/lib/daemon/README", "x")
+    text = 'int main(int c, char **v){ return "/usr/lib/daemon"[c]; }'
+    tree.touched(tree.compile("/usr/sbin/daemon", text), Access.EXECUTED)
+    assert plugin in tree.overlay().references
+
+
+def test_a_library_outside_the_search_path_known_by_its_short_name(tree: Planted) -> None:
+    """Its directory comes from a variable that a script sets."""
+    library = tree.write("/opt/vendor/lib/libown.so.1.2.3", b"\x7fELF damaged, but there")
+    tree.link("/opt/vendor/lib/libown.so.1", "libown.so.1.2.3")
+    text = 'int main(int c, char **v){ return "libown.so.1"[c]; }'
+    tree.touched(tree.compile("/usr/sbin/daemon", text), Access.EXECUTED)
+    assert library in tree.overlay().references

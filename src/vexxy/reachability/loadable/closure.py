@@ -67,6 +67,9 @@ class Closure:
 
     def compute(self, arguments: Iterable[str]) -> Loadable:
         """Return the overlay; `arguments` are further words of the command line."""
+        if self._tree.unreadable:
+            hidden = ", ".join(self._tree.unreadable[:3])
+            self._gaps.append(f"parts of the image could not be looked into ({hidden})")
         for path in sorted(self._loaded):
             self._queue.append(path)
             self._note_runtime(path, via="", how="was executed or loaded")

@@ -5,7 +5,8 @@ image: better too many candidates than a missed one.
 """
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
@@ -58,7 +59,21 @@ class Linker:
         return tuple(one for one in expanded if "$" not in one)
 
     def _anywhere(self, name: str) -> tuple[str, ...]:
-        return tuple(self._tree.files_named(name))
+        return tuple(dict.fromkeys((*self._tree.files_named(name), *self._versions(name))))
+
+    def _versions(self, name: str) -> Sequence[str]:
+        """Return the files behind the links that a library's shorter names usually are."""
+        return self._by_shorter_name.get(name, ())
+
+    @cached_property
+    def _by_shorter_name(self) -> Mapping[str, Sequence[str]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        for name, paths in self._tree.names.items():
+            stem, mark, version = name.partition(".so")
+            parts = version.split(".")
+            for count in range(1, len(parts)) if mark else ():
+                found[stem + mark + ".".join(parts[:count])] += paths
+        return found
 
     def _with_capabilities(self, name: str) -> Iterator[str]:
         for directory in self._capability_directories:

@@ -29,13 +29,17 @@ class Modules:
         self._tree: Final = tree
         self._stems: dict[str, Mapping[str, list[str]]] = {}
         self._resolved: dict[str, tuple[str, ...]] = {}
+        self._searched: frozenset[str] = frozenset()
+        self.archives: list[str] = []
         given = [tree.resolve(one) for one in extra]
         seen = [self.search_directory(path) for path in loaded]
         sites = [one for one in tree.directories if STANDARD.fullmatch(one)]
         sites += self._site_directories()
-        self.archives: list[str] = []
         found = dict.fromkeys([*sites, *seen, *(one for one in given if one)])
         self.directories: Final = (*found, *self._linked(found))
+        # Only now is it known where links have to be looked at.
+        self._searched = frozenset(self.directories)
+        self._stems.clear()
 
     def find(self, name: str) -> tuple[str, ...]:
         """Return the files that importing the absolute `name` loads, parents included.
@@ -75,6 +79,7 @@ class Modules:
                 for one in self._tree.children(directory)
                 if not INTERPRETER_FILES.fullmatch(one)
             }
+            names |= self._tree.links_in(directory).keys()
         return frozenset(names - {"__init__", "__main__"})
 
     def search_directory(self, path: str) -> str:
@@ -104,7 +109,10 @@ class Modules:
         for number, part in enumerate(parts):
             stems = self._stem(directory)
             found += stems.get(part, [])
-            directory = f"{directory}/{part}"
+            inner = f"{directory}/{part}"
+            if not self._tree.is_directory(inner):
+                inner = self._tree.links_in(directory).get(part, inner)
+            directory = inner
             initializer = self._stem(directory).get("__init__", [])
             found += initializer
             last = number == len(parts) - 1
@@ -116,9 +124,13 @@ class Modules:
         """Return the module files of a directory by the name they are imported with."""
         if directory not in self._stems:
             stems: dict[str, list[str]] = {}
-            for path in self._tree.files_in(directory):
-                name = path.rpartition("/")[2]
-                if name.endswith(SUFFIXES):
+            named = [
+                (path.rpartition("/")[2], path) for path in self._tree.files_in(directory)
+            ]
+            if directory in self._searched:
+                named += self._tree.links_in(directory).items()
+            for name, path in named:
+                if name.endswith(SUFFIXES) and path in self._tree.entries:
                     stems.setdefault(name.partition(".")[0], []).append(path)
             self._stems[directory] = stems
         return self._stems[directory]

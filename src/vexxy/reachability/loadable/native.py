@@ -316,8 +316,8 @@ def _directory_leads(tree: Tree, directory: str) -> Iterator[Lead]:
     for path in tree.files_under(directory, depth=PLUGIN_DEPTH):
         if ".so" in path.rpartition("/")[2]:
             yield Lead(path, f"names the directory {directory}, with", SOURCE)
-    for path in tree.files_in(directory):
-        if tree.executable(path):
+    for path in (*tree.files_in(directory), *tree.links_in(directory).values()):
+        if tree.executable(path) or ".so" in path.rpartition("/")[2]:
             yield Lead(path, f"names the directory {directory}, with", SOURCE)
     for path in tree.files_under(directory, depth=SERVED_DEPTH):
         if path.endswith(BROWSER_SUFFIXES):

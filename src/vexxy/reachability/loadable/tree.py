@@ -42,6 +42,7 @@ class Tree:
         self.surroundings: Final = surroundings
         self.entries: Final = root.entries
         self._resolved: dict[str, str | None] = {}
+        self._links: dict[str, Mapping[str, str]] = {}
 
     def resolve(self, path: str) -> str | None:
         """Return the canonical path of what is there, links followed; remembered."""
@@ -138,6 +139,19 @@ class Tree:
         """Return whether a canonical path is a file that may be executed."""
         entry = self.entries.get(path)
         return entry is not None and entry.executable
+
+    def links_in(self, directory: str) -> Mapping[str, str]:
+        """Return the links directly inside a canonical directory: name to real path."""
+        if directory not in self._links:
+            found = {}
+            for name in self.names_in(directory):
+                path = f"{directory.rstrip('/')}/{name}"
+                if path not in self.entries and path not in self._children:
+                    target = self.resolve(path)
+                    if target is not None and target != path:
+                        found[name] = target
+            self._links[directory] = found
+        return self._links[directory]
 
     @cached_property
     def program_directories(self) -> tuple[str, ...]:
