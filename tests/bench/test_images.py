@@ -22,7 +22,7 @@ def test_a_failed_step_shows_its_last_lines_and_what_to_do() -> None:
 
 
 def test_a_missing_tool_is_named_with_how_to_get_it() -> None:
-    with pytest.raises(BuildFailed, match="nonsense is needed.*apt-get install it"):
+    with pytest.raises(BuildFailed, match=r"nonsense is needed.*apt-get install it"):
         engine.tool("nonsense", "apt-get install it")
 
 
@@ -40,9 +40,9 @@ def test_a_recipe_with_an_unknown_field_is_refused(
 ) -> None:
     monkeypatch.setattr(recipe, "FOLDER", tmp_path)
     (tmp_path / "odd").mkdir()
-    (tmp_path / "odd" / "recipe.toml").write_text('description = "odd"\ncolour = "red"\n')
+    (tmp_path / "odd" / "recipe.toml").write_text('description = "odd"\ncolor = "red"\n')
 
-    with pytest.raises(BuildFailed, match="colour"):
+    with pytest.raises(BuildFailed, match="color"):
         recipe.load("odd")
 
 
