@@ -6,6 +6,7 @@ cannot be read or parsed makes its language unfollowed rather than clean.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Final
 
 from vexxy.reachability.errors import Unparsable
@@ -101,7 +102,8 @@ class Closure:
                 self._add("", Lead(path, "has on Python's search path", "import_graph"))
         for path, daemon in self._commands.daemons(sorted(self._executed)):
             self._configuration(path, via=daemon)
-        for path in (*self._read_configurations(), *self._beside_the_application()):
+        beside = islice(self._beside_the_application(), CONFIGURATION_FILES_MAX)
+        for path in (*self._read_configurations(), *beside):
             self._configuration(path, via=path)
 
     def _configuration(self, path: str, *, via: str) -> None:
