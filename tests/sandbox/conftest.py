@@ -1,6 +1,7 @@
 """One small image on a real engine, for every test that runs something in it."""
 
 import socket
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,7 +20,8 @@ STATE_OWNER = 4321
 
 # Everything a test wants to see of an image's files is in this one.
 RECIPE = Recipe(
-    ports=(),
+    # Another run of these tests, at the same time, has an image of its own.
+    environment={"SEED": uuid.uuid4().hex},
     volumes=("/data",),
     files={
         "var/lib/": b"",
