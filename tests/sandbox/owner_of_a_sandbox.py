@@ -1,6 +1,7 @@
 """A program that owns a running sandbox; the tests of crashes end it in every way."""
 
 import os
+import signal
 import sys
 
 from vexxy.integrations.container_engine.connection import open_engine
@@ -14,6 +15,8 @@ def say(text: str) -> None:
 
 
 def main() -> None:
+    # Whoever runs the tests in the background has told their children to ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     engine = open_engine(os.environ.get("VEXXY_TEST_ENGINE"))
     try:
         with service.open_image(engine, sys.argv[1]) as opened:

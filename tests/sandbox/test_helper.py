@@ -13,7 +13,7 @@ from vexxy.integrations.container_engine import helper
 from vexxy.integrations.container_engine.adapter import Engine
 from vexxy.integrations.container_engine.helper import HelperRun
 from vexxy.sandbox import service
-from vexxy.sandbox.wire import SANDBOX_LABEL
+from vexxy.sandbox.wire import OWNER_LABEL, SANDBOX_LABEL
 
 # Stands where the helper image has its command, and tells what it sees.
 STAND_IN = b"""#!/bin/sh
@@ -106,5 +106,9 @@ def test_a_helper_passes_on_output_results_and_exit_code(
     assert b"to standard error\n" in said.err
     assert (folder / "result").read_text() == "result\n"
     assert (folder / "result").stat().st_uid == os.geteuid()
-    left = [labels[SANDBOX_LABEL] for labels in engine.list_owned().values()]
-    assert not [name for name in left if name.startswith("helper-")]
+    mine = [
+        labels[SANDBOX_LABEL]
+        for labels in engine.list_owned().values()
+        if labels.get(OWNER_LABEL) == str(os.getpid())
+    ]
+    assert not [name for name in mine if name.startswith("helper-")]
