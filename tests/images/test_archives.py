@@ -427,3 +427,34 @@ def test_a_configuration_of_the_wrong_kind_is_refused(
 
     with pytest.raises(InvalidArchive, match="of the wrong kind"):
         inspect_archive(written(tmp_path, a_tar(files)), platform=AMD64)
+
+
+@pytest.mark.parametrize(
+    ("test", "command"),
+    [
+        (["CMD", "/usr/bin/curl", "-f", "http://localhost/"],
+         ("/usr/bin/curl", "-f", "http://localhost/")),
+        (["CMD-SHELL", "curl -f http://localhost/ || exit 1"],
+         ("curl -f http://localhost/ || exit 1",)),
+        (["NONE"], ()),
+        ([], ()),
+    ],
+)  # fmt: skip
+def test_the_health_check_is_part_of_what_could_run(
+    tmp_path: pathlib.Path, *, test: list[str], command: tuple[str, ...]
+) -> None:
+    layer = a_layer()
+    path = tmp_path / "image.tar"
+    config = a_config([layer], Healthcheck={"Test": test})
+    manifest = [{"Config": "c.json", "RepoTags": ["x:1"], "Layers": ["l.tar"]}]
+    path.write_bytes(
+        a_tar(
+            {
+                "manifest.json": json.dumps(manifest).encode(),
+                "c.json": config,
+                "l.tar": layer,
+            }
+        )
+    )
+
+    assert inspect_archive(path).image.config.health_check == command

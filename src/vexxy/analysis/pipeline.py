@@ -179,7 +179,11 @@ def _judge(
         settings=JudgeSettings(
             environment={**config.environment, **run.request.environment},
             working_directory=config.working_directory or "/",
-            arguments=(*config.entrypoint, *(run.request.command or config.command)),
+            arguments=(
+                *config.entrypoint,
+                *(run.request.command or config.command),
+                *config.health_check,
+            ),
         ),
     )
 

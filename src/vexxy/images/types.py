@@ -27,6 +27,8 @@ class ImageConfig:
         user: `User` as written, empty for root.
         exposed_ports: TCP ports of `ExposedPorts`, ascending.
         volumes: Absolute paths of `Volumes`.
+        health_check: Command that an orchestrator runs inside again and again; a shell
+            line is one word. We do not run it, so it is only what could still run.
     """
 
     user: str = ""
@@ -38,6 +40,7 @@ class ImageConfig:
     volumes: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     stop_signal: str = "SIGTERM"
+    health_check: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

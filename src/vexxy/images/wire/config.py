@@ -31,7 +31,18 @@ def read_config(fields: Mapping[str, object]) -> ImageConfig:
         volumes=tuple(sorted(_mapping(fields, "Volumes"))),
         labels={key: str(value) for key, value in _mapping(fields, "Labels").items()},
         stop_signal=_text(fields, "StopSignal") or "SIGTERM",
+        health_check=health_check(_mapping(fields, "Healthcheck")),
     )
+
+
+def health_check(fields: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the command of a `Healthcheck`, empty where there is none.
+
+    Source: Docker image specification 1.2: `["CMD", argument...]`, `["CMD-SHELL",
+    line]`, `["NONE"]`. OCI has no such field; engines carry it all the same.
+    """
+    kind, *words = _texts(fields, "Test") or ("NONE",)
+    return () if kind == "NONE" else tuple(words)
 
 
 def read_platform(fields: Mapping[str, object]) -> Platform:

@@ -80,6 +80,8 @@ class Engine:
             more = json.loads(self._libpod("get", f"images/{found['Id']}/json"))
             # What Podman calls the digest is the index's when it came through one.
             digest = storage.manifest_digest(more) or more.get("Digest")
+            # The compatible endpoint leaves the health check out.
+            found = {**found, "Healthcheck": more.get("Healthcheck")}
         return wire.image_from(found, reference=reference, manifest_digest=digest)
 
     def pull(self, reference: str, *, platform: str | None, listener: Listener) -> Image:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from vexxy.images.types import Image, ImageConfig, Platform
+from vexxy.images.wire.config import health_check
 from vexxy.sandbox.types import ContainerSpec, ContainerState, ContainerStatus
 
 Json = Mapping[str, Any]
@@ -58,7 +59,13 @@ def image_from(found: Json, *, reference: str, manifest_digest: str | None) -> I
             architecture=found.get("Architecture") or "",
             variant=found.get("Variant") or None,
         ),
-        config=config_from(found.get("Config") or {}),
+        config=config_from(
+            {
+                # Podman has it beside the configuration, Docker inside.
+                "Healthcheck": found.get("Healthcheck") or {},
+                **(found.get("Config") or {}),
+            }
+        ),
         size_bytes=int(found.get("Size") or 0),
     )
 
@@ -78,6 +85,7 @@ def config_from(found: Json) -> ImageConfig:
         volumes=tuple(sorted(found.get("Volumes") or ())),
         labels=dict(found.get("Labels") or {}),
         stop_signal=found.get("StopSignal") or "SIGTERM",
+        health_check=health_check(found.get("Healthcheck") or {}),
     )
 
 
