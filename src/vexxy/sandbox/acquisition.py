@@ -93,7 +93,7 @@ def loaded(
         )
     archived = inspect_archive(path, platform=platform)
     image_id = archived.image.image_id
-    if engine.has_image(image_id) and not _is_loaded_by_us(engine, image_id):
+    if engine.has_image(image_id) and not is_loaded_by_us(engine, image_id):
         yield _known(engine, archived.image), False
         return
     before = {name: engine.find_image(name) for name in archived.names}
@@ -140,7 +140,8 @@ def _known(engine: ContainerEngine, archived: Image) -> Image:
     )
 
 
-def _is_loaded_by_us(engine: ContainerEngine, image_id: str) -> bool:
+def is_loaded_by_us(engine: ContainerEngine, image_id: str) -> bool:
+    """Return whether a sandbox on the engine uses the image and came with it."""
     owned = engine.list_owned().values()
     return any(labels.get(wire.LOADED_LABEL) == image_id for labels in owned)
 

@@ -137,26 +137,28 @@ def sweep(engine: ContainerEngine) -> Swept:
     judge: its owner is on another machine or in another process namespace.
     """
     here = processes.current_owner()
+    notes = [
+        (note, image_id)
+        for note, image_id, loader in repository.list_loads()
+        if rules.is_gone(loader, here, processes.find_started_ticks(loader.process_id))
+    ]
     containers = 0
-    images: set[str] = set()
-    for note, image_id, loader in repository.list_loads():
-        if rules.is_gone(loader, here, processes.find_started_ticks(loader.process_id)):
-            note.unlink(missing_ok=True)
-            images.add(image_id)
+    images = {image_id for _, image_id in notes}
     for container_id, labels in engine.list_owned().items():
         owner = wire.find_owner(labels)
         if owner is None or wire.KEPT_LABEL in labels:
             continue
         if rules.is_gone(owner, here, processes.find_started_ticks(owner.process_id)):
+            images.update(filter(None, [labels.get(wire.LOADED_LABEL)]))
+            # Another sweep may be at the same container; the image goes with the last.
             with suppress(EngineFailed):
                 engine.remove(container_id)
                 containers += 1
-                images.update(filter(None, [labels.get(wire.LOADED_LABEL)]))
-    removed = sum(
-        acquisition.remove_image(engine, image_id)
-        for image_id in images
-        if engine.has_image(image_id)
-    )
+    present = {image_id for image_id in images if engine.has_image(image_id)}
+    removed = sum(acquisition.remove_image(engine, image_id) for image_id in present)
+    for note, image_id in notes:
+        if not acquisition.is_loaded_by_us(engine, image_id):
+            note.unlink(missing_ok=True)
     return Swept(containers=containers, images=removed)
 
 
