@@ -3,6 +3,7 @@
 import resource
 
 import pytest
+from docker.errors import APIError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -213,3 +214,32 @@ def test_the_runtime_is_chosen_by_what_the_machine_can_do(
 def test_ports_of_any_spelling_are_read_without_failing(exposed: dict[str, None]) -> None:
     ports = wire.tcp_ports(exposed)
     assert list(ports) == sorted(set(ports))
+
+
+def test_a_fault_that_passes_is_asked_again_and_any_other_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(failures, "PASSING_SECONDS", 0.0)
+    answers = iter(["failed to convert ImageData to ImageInspect 'x'", "layer not known"])
+
+    def ask() -> str:
+        for text in answers:
+            raise APIError(text)
+        return "answered"
+
+    assert failures.patiently(ask) == "answered"
+    answers = iter(["no such image"])
+    with pytest.raises(APIError, match="no such image"):
+        failures.patiently(ask)
+
+
+def test_a_fault_that_does_not_pass_is_told_in_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(failures, "PASSING_SECONDS", 0.0)
+
+    def ask() -> str:
+        raise APIError("layer not known")
+
+    with pytest.raises(EngineFailed, match="layer not known"), failures.translated("look"):
+        failures.patiently(ask)

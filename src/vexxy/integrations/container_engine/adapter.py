@@ -15,7 +15,12 @@ from docker import errors as docker_errors
 from vexxy.images.types import Image
 from vexxy.integrations.container_engine import archives, progress, storage, wire
 from vexxy.integrations.container_engine.description import describe
-from vexxy.integrations.container_engine.failures import refused, translated
+from vexxy.integrations.container_engine.failures import (
+    is_passing,
+    patiently,
+    refused,
+    translated,
+)
 from vexxy.kit.progress import Listener
 from vexxy.sandbox.errors import (
     EngineFailed,
@@ -157,7 +162,7 @@ class Engine:
 
     def _remove_name(self, name: str) -> None:
         with translated(f"remove the image {name}"), suppress(docker_errors.NotFound):
-            self.client.remove_image(name)
+            patiently(lambda: self.client.remove_image(name))
 
     def create(self, spec: ContainerSpec) -> str:
         """Create a container and return its ID; no process exists yet."""
@@ -280,8 +285,8 @@ class Engine:
     def _inspect_image(self, reference: str) -> Mapping[str, Any] | None:
         with translated(f"look for the image {reference}"):
             try:
-                found: Mapping[str, Any] = self.client.inspect_image(  # type: ignore[no-untyped-call]
-                    reference
+                found: Mapping[str, Any] = patiently(
+                    lambda: self.client.inspect_image(reference)  # type: ignore[no-untyped-call]
                 )
             except docker_errors.NotFound:
                 return None
@@ -290,14 +295,20 @@ class Engine:
     def _libpod(self, method: str, path: str) -> str:
         act = f"{path.rpartition('/')[2]} the container"
         with translated(act):
-            answer = self.client.request(
-                method,
-                f"{self.client.base_url}{LIBPOD}/{path}",
-                timeout=self.client.timeout,
-            )
+            answer = patiently(lambda: self._ask_libpod(method, path))
         if answer.status_code > OK_MAX and answer.status_code != NOT_MODIFIED:
             raise refused(act, _told(answer))
         return str(answer.text)
+
+    def _ask_libpod(self, method: str, path: str) -> requests.Response:
+        answer = self.client.request(
+            method,
+            f"{self.client.base_url}{LIBPOD}/{path}",
+            timeout=self.client.timeout,
+        )
+        if is_passing(answer.text):
+            raise docker_errors.APIError(_told(answer), response=answer)
+        return answer
 
 
 def _told(answer: requests.Response) -> str:

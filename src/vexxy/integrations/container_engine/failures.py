@@ -1,7 +1,9 @@
 """The engine's failures as ours; the SDK's exceptions stop here."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final, TypeVar
 
 import requests
 import urllib3
@@ -9,7 +11,37 @@ from docker import errors as docker_errors
 
 from vexxy.sandbox.errors import DiskFull, EngineFailed
 
-NO_SPACE = "no space left on device"
+NO_SPACE: Final = "no space left on device"
+# Podman looks at every image that shares a layer, and fails over one that another
+# process is just loading or removing.
+PASSING: Final = (
+    "locating item named",
+    "locating image with id",
+    "failed to convert imagedata",
+    "layer not known",
+    "nil pointer dereference",
+)
+PASSING_SECONDS: Final = 0.1
+PASSING_TRIES: Final = 30
+
+Answer = TypeVar("Answer")
+
+
+def patiently(ask: Callable[[], Answer]) -> Answer:
+    """Ask the engine again while its answer is a fault that passes by itself."""
+    for _ in range(PASSING_TRIES):
+        try:
+            return ask()
+        except docker_errors.APIError as error:
+            if not is_passing(str(error)):
+                raise
+            time.sleep(PASSING_SECONDS)
+    return ask()
+
+
+def is_passing(said: str) -> bool:
+    """Return whether what an engine said is a fault that passes by itself."""
+    return any(text in said.lower() for text in PASSING)
 
 
 @contextmanager
