@@ -50,7 +50,7 @@ class PlainLines:
         self._phase, self._last = progress.phase, now
         parts = (progress.phase, progress.detail, _left(progress))
         text = " · ".join(part for part in parts if part)
-        self._stream.write(f"[{progress.percent:3d} %] {text}\n")
+        self._stream.write(f"[{progress.percent:3d} %] {clean(text)}\n")
         self._stream.flush()
 
 
@@ -97,9 +97,9 @@ class Terminal:
         parts = (progress.detail, _left(progress))
         self._bar.update(
             self._task,
-            description=escape(progress.phase),
+            description=escape(clean(progress.phase)),
             completed=progress.percent,
-            detail=escape(" · ".join(part for part in parts if part)),
+            detail=escape(clean(" · ".join(part for part in parts if part))),
         )
 
 
@@ -121,20 +121,32 @@ def stdout() -> Console:
     return Console(highlight=False, width=wide)
 
 
+def clean(text: str) -> str:
+    """Return the text without anything that could steer a terminal.
+
+    Names of packages, files and advisories, logs and output of scripts are written by
+    whoever made the image.
+    """
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}"
+        for char in text
+    )
+
+
 def report(error: VexxyError) -> None:
     """Tell what happened, what was kept and what to do next."""
-    STDERR.print(f"[bold red]error:[/] {escape(error.message)}", soft_wrap=True)
+    STDERR.print(f"[bold red]error:[/] {escape(clean(error.message))}", soft_wrap=True)
     if error.kept:
-        STDERR.print(f"  kept: {escape(error.kept)}", soft_wrap=True)
+        STDERR.print(f"  kept: {escape(clean(error.kept))}", soft_wrap=True)
     if error.hint:
-        STDERR.print(f"  next: {escape(error.hint)}", soft_wrap=True)
+        STDERR.print(f"  next: {escape(clean(error.hint))}", soft_wrap=True)
 
 
 def warn(text: str) -> None:
     """Say something that does not stop the work."""
-    STDERR.print(f"[yellow]warning:[/] {escape(text)}", soft_wrap=True)
+    STDERR.print(f"[yellow]warning:[/] {escape(clean(text))}", soft_wrap=True)
 
 
 def note(text: str) -> None:
     """Say something that helps."""
-    STDERR.print(escape(text), soft_wrap=True)
+    STDERR.print(escape(clean(text)), soft_wrap=True)

@@ -31,10 +31,11 @@ def explain(
             hint="the ids are in the table of: vexxy analyze",
         )
     shown = console.stdout()
-    shown.print(f"{data['image_ref']}  {data['image_digest']}", markup=False)
+    about = f"{data['image_ref']}  {data['image_digest']}"
+    shown.print(console.clean(about), markup=False)
     for verdict in found:
         for line in reachability.explain(verdict):
-            shown.print(line, markup=False, soft_wrap=True)
+            shown.print(console.clean(line), markup=False, soft_wrap=True)
 
 
 def _select(

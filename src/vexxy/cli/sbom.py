@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from vexxy import bootstrap
 from vexxy.cli import console
@@ -104,11 +105,8 @@ def _table(found: Inventory) -> None:
     for heading in ("type", "package", "version", "files", "found in"):
         table.add_column(heading)
     for package in found.packages:
-        table.add_row(
-            package.type,
-            package.name,
-            package.version,
-            str(len(package.files)) if package.files_known else "?",
-            package.embedded_in or (package.locations[0] if package.locations else ""),
-        )
+        place = package.embedded_in or next(iter(package.locations), "")
+        count = str(len(package.files)) if package.files_known else "?"
+        row = (package.type, package.name, package.version, count, place)
+        table.add_row(*(Text(console.clean(cell)) for cell in row))
     console.stdout().print(table)

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from vexxy.analysis import rules
 from vexxy.analysis.types import Result
+from vexxy.cli.console import clean
 from vexxy.reachability.types import Verdict
 from vexxy.vex.types import Status
 
@@ -72,10 +73,10 @@ def _rows(rows: Sequence[Sequence[Verdict]]) -> Table:
             Text(WORDS[first.status], style=STYLES[first.status]),
             Text(first.severity.value),
             f"{min(verdict.confidence_score for verdict in group):.2f}",
-            Text(f"{first.package.name} {first.package.version}", style="bold"),
-            Text(", ".join(ids[:IDS_SHOWN]) + hidden),
+            Text(clean(f"{first.package.name} {first.package.version}"), style="bold"),
+            Text(clean(", ".join(ids[:IDS_SHOWN]) + hidden)),
         )
-        table.add_row("", "", "", "", Text(first.reason, style="dim"))
+        table.add_row("", "", "", "", Text(clean(first.reason), style="dim"))
     return table
 
 
@@ -98,12 +99,14 @@ def _closing(result: Result) -> Sequence[RenderableType]:
             f"{seen.lost_events} events lost, "
             f"by {', '.join(result.profile.sources) or 'nobody'}",
         ),
-        Text(f"advisories: {result.advisories.description}", style="dim"),
+        Text(clean(f"advisories: {result.advisories.description}"), style="dim"),
     ]
-    lines += [Text(f"limit: {reason}", style="yellow") for reason in seen.reasons]
+    lines += [Text(clean(f"limit: {reason}"), style="yellow") for reason in seen.reasons]
     lines += [
-        Text(f"not read: {problem.path}: {problem.message}", style="yellow")
+        Text(clean(f"not read: {problem.path}: {problem.message}"), style="yellow")
         for problem in result.inventory.problems[:10]
     ]
-    lines += [Text(f"sandbox: {reason}", style="dim") for reason in result.relaxations]
+    lines += [
+        Text(clean(f"sandbox: {reason}"), style="dim") for reason in result.relaxations
+    ]
     return lines

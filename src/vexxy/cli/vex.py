@@ -47,7 +47,8 @@ def validate(
     for remark in report.remarks:
         line = Text(f"{remark.gravity.value}: ", style=STYLES[remark.gravity])
         where = f" ({remark.where})" if remark.where else ""
-        shown.print(line.append(f"{remark.message}{where} [{remark.rule}]", "default"))
+        said = console.clean(f"{remark.message}{where} [{remark.rule}]")
+        shown.print(line.append(said, "default"))
     if report.honors:
         shown.print(_honors(report))
     lost = _lost(report.honors)
@@ -84,7 +85,7 @@ def _honors(report: Report) -> Table:
         ]
         unmatched = [h for h in mine if h.effect is Effect.UNMATCHED]
         example = (unmatched or mine)[0]
-        table.add_row(consumer.value, *counts, Text(example.reason))
+        table.add_row(consumer.value, *counts, Text(console.clean(example.reason)))
     return table
 
 
@@ -133,8 +134,12 @@ def diff(
     shown = console.stdout()
     for change in found:
         shown.print(
-            Text(f"{change.change.value:12} {change.vulnerability} {change.purl}"),
-            Text(change.detail, style="dim"),
+            Text(
+                console.clean(
+                    f"{change.change.value:12} {change.vulnerability} {change.purl}"
+                )
+            ),
+            Text(console.clean(change.detail), style="dim"),
         )
     shown.print(f"{len(found)} changes")
     if found:
