@@ -1,6 +1,8 @@
 """The outermost frame: turns every failure into a sentence and an exit code."""
 
+import signal
 import sys
+from types import FrameType
 
 from vexxy.cli import console
 from vexxy.cli.app import app
@@ -10,6 +12,7 @@ from vexxy.kit.errors import VexxyError
 
 def main() -> None:
     """Run the command line."""
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         app(prog_name="vexxy")
     except VexxyError as error:
@@ -18,6 +21,11 @@ def main() -> None:
     except KeyboardInterrupt:
         console.note("interrupted; the sandbox was removed")
         sys.exit(ExitCode.INTERRUPTED)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """End as an interrupt does: whoever is asked to stop still cleans up."""
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

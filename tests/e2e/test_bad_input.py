@@ -178,11 +178,12 @@ def test_a_full_disk_keeps_the_result_that_was_there(
         subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_removes_the_sandbox(
-    cli: Cli, archive: Archive, engine: ContainerEngine
+    cli: Cli, archive: Archive, *, engine: ContainerEngine, number: signal.Signals
 ) -> None:
     process = cli.start(archive())
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     process.communicate(timeout=60)
 
     assert process.returncode == ExitCode.INTERRUPTED

@@ -1,7 +1,7 @@
 """The phases of one analysis, in order."""
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from vexxy.advisories.types import Match
@@ -18,6 +18,7 @@ from vexxy.kit.progress import Listener
 from vexxy.reachability import service as reachability
 from vexxy.reachability.types import Settings as JudgeSettings
 from vexxy.reachability.types import Verdict
+from vexxy.sandbox import rules as sandbox_rules
 from vexxy.sandbox import service as sandbox_service
 from vexxy.sandbox.service import OpenedImage
 from vexxy.sandbox.types import Privileges, SandboxRequest
@@ -129,7 +130,9 @@ def _decide(
     inventory = run.inventory
     assert inventory is not None  # noqa: S101  `observe` always does what is meanwhile
     with run.clock.phase(Phase.EXTRACT):
-        profile = tracer.profile(observed.trace, root=root, window=observed.window)
+        hidden = sandbox_rules.blind_spots(run.request.runtime)
+        window = replace(observed.window, reasons=(*observed.window.reasons, *hidden))
+        profile = tracer.profile(observed.trace, root=root, window=window)
     with run.clock.phase(Phase.VEX, f"{len(run.matches)} findings"):
         verdicts = _judge(run, opened, root, profile=profile, driven=observed.driven)
     script = observed.script
