@@ -180,7 +180,8 @@ def test_a_site_is_crawled_through_links_and_redirects(
     )
     Driver(plan).run()
     last = reports(capfdbinary.readouterr().out.decode())[-1]
-    assert {"GET /", "GET /a", "GET /b", "GET /seed"} <= set(last["paths"])
+    assert set(last["paths"]) == {"GET /", "GET /a", "GET /b"}
+    assert last["statuses"]["404"] >= 1
     assert last["statuses"]["302"] >= 1
     assert last["answered"] <= last["sent"] <= 31
 
@@ -204,6 +205,27 @@ def test_what_does_not_answer_is_not_counted(
     last = reports(capfdbinary.readouterr().out.decode())[-1]
     assert (last["sent"], last["answered"]) == (5, 0)
     assert last["errors"]
+
+
+class Broken(Site):
+    def do_GET(self) -> None:
+        self.send_error(503)
+
+
+def test_errors_are_kept_as_evidence_and_count_as_no_answer(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Broken) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        port = Port(server.server_address[1], "http")
+        Driver(TrafficPlan(ports=(port,), duration_seconds=30, requests_max=5)).run()
+        server.shutdown()
+        thread.join()
+    last = reports(capfdbinary.readouterr().out.decode())[-1]
+    assert (last["sent"], last["answered"], last["paths"]) == (5, 0, [])
+    assert last["statuses"] == {"503": 5}
 
 
 class Redis(socketserver.StreamRequestHandler):
@@ -230,7 +252,8 @@ def test_the_program_runs_by_itself_and_reports(site: Port) -> None:
         while "GET /b" not in traffic.report().paths:
             pass
         report = traffic.stop()
-    assert report.answered == sum(report.statuses.values())
+    assert report.statuses["404"] > 0
+    assert report.answered == report.statuses["200"] + report.statuses["302"]
 
 
 def test_a_program_that_cannot_start_is_told() -> None:

@@ -14,8 +14,10 @@ from vexxy.sandbox.types import (
     Obstacle,
     Owner,
     Placement,
+    Port,
     Privileges,
     Scratch,
+    TrafficReport,
 )
 
 STRICT = Privileges()
@@ -180,6 +182,32 @@ def test_refused_writes_are_told_and_bytecode_is_not() -> None:
     assert "2 more" in sentence
     assert "pycache" not in sentence
     assert rules.observation_limits(refusals[-1:]) == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [("200", True), ("304", True), ("404", False), ("503", False), ("tcp", False)],
+)
+def test_only_2xx_and_3xx_are_success(status: str, *, expected: bool) -> None:
+    assert rules.is_success(status) is expected
+
+
+def test_a_server_that_only_failed_proves_nothing() -> None:
+    web = (Port(80, "http"), Port(6379, "redis"))
+    failed = TrafficReport(sent=162, statuses={"503": 160, "404": 2, "redis": 3})
+    assert rules.traffic_limits(web, failed) == (
+        "no HTTP request succeeded (404: 2, 503: 160)",
+    )
+    (silent,) = rules.traffic_limits(web, TrafficReport(sent=9))
+    assert "none was answered" in silent
+
+
+def test_one_success_or_no_http_at_all_limits_nothing() -> None:
+    mixed = TrafficReport(sent=5, answered=1, statuses={"200": 1, "404": 4})
+    assert rules.traffic_limits((Port(80, "http"),), mixed) == ()
+    redis = TrafficReport(sent=5, answered=5, statuses={"redis": 5})
+    assert rules.traffic_limits((Port(6379, "redis"),), redis) == ()
+    assert rules.traffic_limits((Port(80, "http"),), TrafficReport()) == ()
 
 
 def test_an_owner_that_ended_is_gone_and_one_that_runs_is_not() -> None:

@@ -16,6 +16,7 @@ from vexxy.sandbox.ports import RunningTraffic
 from vexxy.sandbox.types import (
     Ending,
     Obstacle,
+    Port,
     Privileges,
     Readiness,
     ReadyWhen,
@@ -169,6 +170,7 @@ class _Drive:
         self._request = request
         self._clock = clock
         self._limits: list[str] = []
+        self._ports: tuple[Port, ...] = ()
         self.script: ScriptRun | None = None
         self.traffic = TrafficReport()
 
@@ -180,8 +182,11 @@ class _Drive:
 
     def reasons(self) -> tuple[str, ...]:
         """Return what limits the observation, as far as the driver knows."""
+        limits = list(self._limits)
+        if self.script is None or self.script.exit_code != 0:
+            limits += sandbox_rules.traffic_limits(self._ports, self.traffic)
         failure = self._recording.failure()
-        return (*self._limits, *([failure] if failure else []))
+        return (*limits, *([failure] if failure else []))
 
     def run(
         self, readiness: Readiness, tools: Tools, meanwhile: Callable[[], None]
@@ -198,6 +203,7 @@ class _Drive:
         with self._clock.phase(Phase.OBSERVE), ExitStack() as stack:
             left = deadline - time.monotonic()
             running = None
+            self._ports = readiness.ports
             if readiness.ports and left > 0:
                 running = self._start_traffic(readiness, tools, left)
                 if running is not None:

@@ -15,10 +15,12 @@ from vexxy.sandbox.types import (
     Owner,
     Placement,
     Plan,
+    Port,
     Privileges,
     Relaxation,
     SandboxRequest,
     Scratch,
+    TrafficReport,
 )
 
 # What an entry point that starts as root needs to prepare its files and become
@@ -37,6 +39,8 @@ USUAL_SCRATCH: Final = ("/tmp", "/run", "/var/tmp", "/var/log", "/var/cache")  #
 ALWAYS_SCRATCH: Final = frozenset({"/tmp", "/run"})  # noqa: S108  same
 # Below these a directory that belongs to a service is where it keeps its state.
 STATE_PARENTS: Final = ("/var/lib", "/var/spool")
+
+HTTP_PROTOCOLS: Final = frozenset({"http", "https"})
 
 IDENTITY_CALLS: Final = frozenset(
     {
@@ -163,6 +167,26 @@ def observation_limits(refusals: Sequence[Refused]) -> tuple[str, ...]:
         return ()
     shown = ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if paths[5:] else "")
     return (f"the image tried to write where its root is read-only: {shown}",)
+
+
+def is_success(status: str) -> bool:
+    """Tell whether an HTTP status says that what was asked for was done (2xx, 3xx)."""
+    return len(status) == len("200") and status[0] in "23" and status.isdecimal()
+
+
+def traffic_limits(ports: Sequence[Port], report: TrafficReport) -> tuple[str, ...]:
+    """Return why the built-in driver's requests prove nothing, as sentences.
+
+    A server whose backend is missing answers everything, with errors.
+    """
+    spoken = any(port.protocol in HTTP_PROTOCOLS for port in ports)
+    if not spoken or not report.sent or any(map(is_success, report.statuses)):
+        return ()
+    counts = {
+        status: count for status, count in report.statuses.items() if status.isdecimal()
+    }
+    told = ", ".join(f"{status}: {counts[status]}" for status in sorted(counts))
+    return (f"no HTTP request succeeded ({told or 'none was answered'})",)
 
 
 def blind_spots(runtime: str | None) -> tuple[str, ...]:

@@ -275,9 +275,11 @@ class TrafficReport:
     """What the built-in driver did.
 
     Attributes:
-        answered: Requests the image answered; counts as `traffic_requests`.
-        paths: Distinct targets that were answered, as `GET /path` or `redis PING`.
-        statuses: How often each status came back (`200`, `404`, `tcp`).
+        answered: Requests the image answered, over HTTP with 2xx or 3xx: an error may
+            come from code that never reached what it was asked for. Counts as
+            `traffic_requests`.
+        paths: Distinct targets that were so answered, as `GET /path` or `redis PING`.
+        statuses: How often each status came back (`200`, `404`, `tcp`), errors included.
         passes: Whole rounds over everything known.
         mutated: How many requests had mutated input.
     """

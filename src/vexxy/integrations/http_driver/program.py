@@ -15,6 +15,7 @@ import httpx
 import msgspec
 
 from vexxy.integrations.http_driver import mutations, pokes, targets
+from vexxy.sandbox import rules
 from vexxy.sandbox.types import LOOPBACK, Port, TrafficPlan, TrafficReport
 
 ANSWER_SECONDS_MAX: Final = 5.0
@@ -49,7 +50,7 @@ class Driver:
         while not self._over():
             started = time.monotonic()
             for port in self._plan.ports:
-                if port.protocol in {"http", "https"}:
+                if port.protocol in rules.HTTP_PROTOCOLS:
                     self._drive_http(port)
                 else:
                     self._poke(port)
@@ -116,7 +117,8 @@ class Driver:
             if len(self._errors) < ERRORS_MAX:
                 self._errors.setdefault(f"{target.method}: {type(error).__name__}")
             return []
-        self._count(target.name, str(answer.status_code))
+        status = str(answer.status_code)
+        self._count(target.name, status, answered=rules.is_success(status))
         found = targets.found_in(target.path, answer.headers.get("Content-Type", ""), text)
         moved = targets.local(target.path, answer.headers.get("Location", ""))
         if moved and "Location" in answer.headers:
@@ -127,13 +129,15 @@ class Driver:
         for name, answered in pokes.poke(port.number, port.protocol):
             self._take_turn()
             if answered:
-                self._count(name, port.protocol)
+                self._count(name, port.protocol, answered=True)
             if self._over():
                 return
 
-    def _count(self, name: str, status: str) -> None:
-        self._answered += 1
+    def _count(self, name: str, status: str, *, answered: bool) -> None:
         self._statuses[status] += 1
+        if not answered:
+            return
+        self._answered += 1
         if len(self._paths) < PATHS_MAX:
             self._paths.setdefault(name)
 
