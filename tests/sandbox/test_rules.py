@@ -111,10 +111,37 @@ def test_a_failure_nobody_can_explain_is_tried_once_with_everything() -> None:
     assert rules.relax(LOOSEST, exited(known=False), []) is None
 
 
-def test_a_ready_image_is_restarted_for_a_refused_identity_only() -> None:
-    write = Denied("openat", "EROFS", "/app/upload")
+def test_a_ready_image_is_restarted_for_a_refused_write_once() -> None:
+    write = Denied("mkdirat", "EROFS", "/opt/plugins")
+    looser = rules.relax(STRICT, READY, [write])
+    assert looser is not None
+    assert looser.privileges == Privileges(writable_root=True)
+    assert "/opt/plugins" in looser.reason
+    assert rules.relax(looser.privileges, READY, [write]) is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/app/__pycache__/x.pyc",
+        "/proc/sys/net/core/somaxconn",
+        "/sys/kernel/mm/transparent_hugepage/enabled",
+    ],
+)
+def test_a_write_that_nothing_depends_on_restarts_and_limits_nothing(path: str) -> None:
+    harmless = Denied("openat", "EROFS", path)
+    assert rules.relax(STRICT, READY, [harmless]) is None
+    assert rules.observation_limits([harmless]) == ()
+
+
+@pytest.mark.parametrize("path", ["/sys/../opt/x", "/proc/self/root/opt/x"])
+def test_a_detour_through_the_kernels_files_is_a_write(path: str) -> None:
+    assert rules.relax(STRICT, READY, [Denied("openat", "EROFS", path)]) is not None
+
+
+def test_a_ready_image_is_restarted_for_a_refused_identity_and_not_for_chown() -> None:
     chown = Denied("chown", "EPERM", "/srv/x")
-    assert rules.relax(STRICT, READY, [write, chown]) is None
+    assert rules.relax(STRICT, READY, [chown]) is None
     looser = rules.relax(STRICT, READY, [Denied("setgid", "EPERM")])
     assert looser is not None
     assert looser.privileges == Privileges(USUAL_CAPABILITIES)

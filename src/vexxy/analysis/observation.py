@@ -33,6 +33,9 @@ WATCH_SECONDS: Final = 0.25
 CHECK_SECONDS: Final = 2.0
 # A worker that may not change its user dies within moments of its master's start.
 AFTERMATH_SECONDS: Final = 1.0
+# What the kernel told the tracer arrives a little later.
+REACTION_SECONDS: Final = 1.0
+NO_REACTION: Final = "the test script succeeded but nothing of the image reacted to it"
 SEED_PATHS: Final = ("/", "/health", "/healthz", "/status")
 
 
@@ -58,9 +61,7 @@ class Observed:
     @property
     def driven(self) -> bool:
         """Whether the image was exercised and answered."""
-        return self.traffic.answered > 0 or (
-            self.script is not None and self.script.exit_code == 0
-        )
+        return self.window.traffic_requests > 0
 
 
 def observe(
@@ -105,10 +106,10 @@ def observe(
                 timeout_seconds=request.settings.ready_timeout_seconds,
                 privileges=privileges,
             )
-            if readiness.when is not ReadyWhen.FINISHED:
-                _demand_enough(sandbox, recording, privileges)
         ready_seconds = time.monotonic() - attached
-        drive = _Drive(sandbox, recording, request=request, clock=clock)
+        drive = _Drive(
+            sandbox, recording, request=request, clock=clock, privileges=privileges
+        )
         drive.run(readiness, tools, meanwhile)
         with clock.phase(Phase.EXTRACT, "stopping the image"):
             ending = sandbox.end()
@@ -117,8 +118,7 @@ def observe(
             sandbox_id=prepared.sandbox_id,
             ready_seconds=ready_seconds,
             traffic_requests=drive.requests,
-            reasons=drive.reasons(),
-            remarks=sandbox_rules.observation_limits(trace.refusals),
+            reasons=drive.reasons(trace),
         )
         return Observed(trace, window, readiness, ending, drive.traffic, drive.script)
 
@@ -131,7 +131,7 @@ def _await_ready(
     privileges: Privileges,
 ) -> Readiness:
     try:
-        return sandbox.await_ready(
+        readiness = sandbox.await_ready(
             timeout_seconds=timeout_seconds,
             activity=lambda: recording.counters().files,
         )
@@ -146,14 +146,19 @@ def _await_ready(
         if looser is not None:
             raise TooStrict(looser) from error
         raise
+    if readiness.when is not ReadyWhen.FINISHED:
+        time.sleep(AFTERMATH_SECONDS)
+        _demand_enough(recording, privileges)
+    return readiness
 
 
-def _demand_enough(sandbox: Sandbox, recording: Recording, privileges: Privileges) -> None:
-    """Look for workers that died for a missing privilege while a port is open."""
-    time.sleep(AFTERMATH_SECONDS)
-    obstacle = Obstacle(
-        ready=True, exit_code=None, logs=sandbox.logs(), refusals_known=True
-    )
+def _demand_enough(recording: Recording, privileges: Privileges) -> None:
+    """Look for work that was refused while a port is open.
+
+    Such as workers that may not change their user, or a feature that could not be
+    unpacked and is left out without a word.
+    """
+    obstacle = Obstacle(ready=True, exit_code=None, logs="", refusals_known=True)
     looser = sandbox_rules.relax(privileges, obstacle, recording.refusals())
     if looser is not None:
         raise TooStrict(looser)
@@ -163,12 +168,20 @@ class _Drive:
     """The observation window: script, traffic, and a watch over both."""
 
     def __init__(
-        self, sandbox: Sandbox, recording: Recording, *, request: Request, clock: Clock
+        self,
+        sandbox: Sandbox,
+        recording: Recording,
+        *,
+        request: Request,
+        clock: Clock,
+        privileges: Privileges,
     ) -> None:
         self._sandbox = sandbox
         self._recording = recording
         self._request = request
         self._clock = clock
+        self._privileges = privileges
+        self._reacted = False
         self._limits: list[str] = []
         self._ports: tuple[Port, ...] = ()
         self.script: ScriptRun | None = None
@@ -176,17 +189,23 @@ class _Drive:
 
     @property
     def requests(self) -> int:
-        """Requests the image answered; a script that succeeded is one."""
-        script = self.script is not None and self.script.exit_code == 0
-        return self.traffic.answered + script
+        """Requests the image answered; a script that drove it is one."""
+        return self.traffic.answered + (self._succeeded and self._reacted)
 
-    def reasons(self) -> tuple[str, ...]:
-        """Return what limits the observation, as far as the driver knows."""
+    @property
+    def _succeeded(self) -> bool:
+        return self.script is not None and self.script.exit_code == 0
+
+    def reasons(self, trace: Trace) -> tuple[str, ...]:
+        """Return what limits the observation, as driver and sandbox know it."""
         limits = list(self._limits)
-        if self.script is None or self.script.exit_code != 0:
+        if not self.requests and self._succeeded:
+            limits.append(NO_REACTION)
+        if not (self._succeeded and self._reacted):
             limits += sandbox_rules.traffic_limits(self._ports, self.traffic)
         failure = self._recording.failure()
-        return (*limits, *([failure] if failure else []))
+        refused = sandbox_rules.observation_limits(trace.refusals)
+        return (*limits, *([failure] if failure else []), *refused)
 
     def run(
         self, readiness: Readiness, tools: Tools, meanwhile: Callable[[], None]
@@ -199,7 +218,10 @@ class _Drive:
             return
         if self._request.test_script is not None:
             with self._clock.phase(Phase.DAST):
+                before = self._signs_of_life()
                 self._run_script(deadline)
+                self._reacted = self._reacts(before)
+            _demand_enough(self._recording, self._privileges)
         with self._clock.phase(Phase.OBSERVE), ExitStack() as stack:
             left = deadline - time.monotonic()
             running = None
@@ -231,6 +253,19 @@ class _Drive:
                 f"the test script failed with exit code {self.script.exit_code}"
             )
 
+    def _signs_of_life(self) -> tuple[int, int, int]:
+        counters = self._recording.counters()
+        return self._sandbox.received(), counters.files, counters.processes
+
+    def _reacts(self, before: tuple[int, int, int]) -> bool:
+        """Tell whether the image did anything since, as soon as it is known."""
+        deadline = time.monotonic() + REACTION_SECONDS
+        while self._signs_of_life() == before:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(REACTION_SECONDS / 10)
+        return True
+
     def _start_traffic(
         self, readiness: Readiness, tools: Tools, seconds: float
     ) -> RunningTraffic | None:
@@ -261,6 +296,7 @@ class _Drive:
                 return
             if time.monotonic() - checked > CHECK_SECONDS:
                 self._sandbox.check()
+                _demand_enough(self._recording, self._privileges)
                 checked = time.monotonic()
             self._clock.say(
                 Phase.OBSERVE,

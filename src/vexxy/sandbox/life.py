@@ -234,6 +234,10 @@ class Sandbox:
         """Return the TCP ports something in it listens on."""
         return self._network.listening() if self._network else ()
 
+    def received(self) -> int:
+        """Return how many connections and datagrams came in on its network so far."""
+        return network.received(self.process_id)
+
     def protocol_of(self, port: int, *, patience_seconds: float) -> str | None:
         """Return what answers on the port, None when nothing connects."""
         if self._network is None:

@@ -102,6 +102,38 @@ def listening_ports(process_id: int) -> tuple[int, ...]:
     return tuple(sorted(ports))
 
 
+def received(process_id: int) -> int:
+    """Return how many TCP connections and UDP datagrams came in on a process's network.
+
+    Source: RFC 4022 and RFC 4113, tcpPassiveOpens and udpInDatagrams, as
+    `/proc/PID/net/snmp` lists them. What nobody listened for is not among them.
+    """
+    counts: dict[str, int] = {}
+    for table in ("snmp", "snmp6"):
+        with suppress(OSError):
+            counts |= _counts(Path("/proc", str(process_id), "net", table).read_text())
+    wanted = ("Tcp:PassiveOpens", "Udp:InDatagrams", "Udp6InDatagrams")
+    return sum(counts.get(name, 0) for name in wanted)
+
+
+def _counts(text: str) -> dict[str, int]:
+    """Read pairs of lines of names and numbers, and lines of one name and number."""
+    found = {}
+    names: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        head, *words = line.split()
+        if not head.endswith(":"):
+            found[head] = int(words[0])
+        elif head in names:
+            found |= {
+                head + name: int(word)
+                for name, word in zip(names[head], words, strict=False)
+            }
+        else:
+            names[head] = words
+    return found
+
+
 def find_protocol(port: int, *, patience_seconds: float) -> str | None:
     """Return the name of what answers on a port of this network, None if nothing does.
 

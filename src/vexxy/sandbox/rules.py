@@ -51,6 +51,7 @@ IDENTITY_CALLS: Final = frozenset(
 OWNERSHIP_CALLS: Final = frozenset(
     {"chown", "fchown", "lchown", "fchownat", "chmod", "fchmod", "fchmodat", "kill", "bind"}
 )
+KERNEL_SETTINGS: Final = ("/proc/sys/", "/sys/")
 _BYTECODE: Final = re.compile(r"/__pycache__(/|$)|\.pyc(\.\d+)?$")
 _DENIED_LOG: Final = re.compile(r"operation not permitted|permission denied", re.IGNORECASE)
 _READ_ONLY_LOG: Final = re.compile(r"read-only file system", re.IGNORECASE)
@@ -125,11 +126,12 @@ def relax(
 ) -> Relaxation | None:
     """Return the next step down the ladder, None when none would help.
 
-    A ready image is restarted for one thing only: a process that was not allowed to
-    become another user does not do its work, though its port may be open.
+    A ready image is restarted for two things: a process that was not allowed to become
+    another user does not do its work, though its port may be open; and an entry point
+    that could not write may have gone on without a feature and said nothing.
     """
     needs_capabilities = _needs_capabilities(obstacle, refusals)
-    needs_writing = None if obstacle.ready else _needs_writing(obstacle, refusals)
+    needs_writing = _needs_writing(obstacle, refusals)
     if not (needs_capabilities or needs_writing or obstacle.ready):
         unexplained = not obstacle.refusals_known and obstacle.exit_code != 0
         if unexplained:
@@ -154,15 +156,10 @@ def observation_limits(refusals: Sequence[Refused]) -> tuple[str, ...]:
     """Return sentences on refusals that may have kept an image from doing its work.
 
     An attempt to write compiled Python beside its source is none: images whose user
-    may not write there live with it.
+    may not write there live with it. Nor is one on the kernel's own settings, which
+    are read-only in every container.
     """
-    paths = sorted(
-        {
-            refusal.path
-            for refusal in refusals
-            if refusal.error == "EROFS" and not _BYTECODE.search(refusal.path)
-        }
-    )
+    paths = sorted({refusal.path for refusal in refusals if _is_refused_write(refusal)})
     if not paths:
         return ()
     shown = ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if paths[5:] else "")
@@ -268,9 +265,16 @@ def _needs_capabilities(obstacle: Obstacle, refusals: Sequence[Refused]) -> str 
 
 def _needs_writing(obstacle: Obstacle, refusals: Sequence[Refused]) -> str | None:
     for refusal in refusals:
-        if refusal.error == "EROFS" and not _BYTECODE.search(refusal.path):
+        if _is_refused_write(refusal):
             return f"{_named(refusal)} was refused (EROFS)"
-    return _last_line(obstacle.logs, _READ_ONLY_LOG)
+    return None if obstacle.ready else _last_line(obstacle.logs, _READ_ONLY_LOG)
+
+
+def _is_refused_write(refusal: Refused) -> bool:
+    """Tell whether a writable root could have let through what was refused."""
+    path = refusal.path
+    kernels = path.startswith(KERNEL_SETTINGS) and "/../" not in path
+    return refusal.error == "EROFS" and not kernels and not _BYTECODE.search(path)
 
 
 def _named(refusal: Refused) -> str:
