@@ -15,6 +15,8 @@
 #define CGROUP2_MAGIC 0x63677270
 #define PROT_EXECUTE 4
 #define MAP_ANONYMOUS_BIT 0x20
+#define EBUSY_ERROR 16
+#define LOOK_UP_ATTEMPTS 4096
 #define FIND_VMA_EXISTS bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma)
 
 static __always_inline struct file *file_of(struct task_struct *task, long number)
@@ -131,14 +133,34 @@ static long report_vma(struct task_struct *task, struct vm_area_struct *vma, voi
 	return 0;
 }
 
-/* Report the file mapped at an address of the current process. */
+struct look_up {
+	__u64 address;
+	__u32 slot;
+	bool found;
+};
+
+static long look_up_mapping(__u32 attempt, void *context)
+{
+	struct look_up *wanted = context;
+	struct task_struct *task = bpf_get_current_task_btf();
+	long failed = bpf_find_vma(task, wanted->address, report_vma, &wanted->slot, 0);
+
+	wanted->found = failed == 0;
+	return failed != -EBUSY_ERROR;
+}
+
+/* Report the file mapped at an address of the current process.
+ *
+ * The kernel only tries the lock of the mappings, and threads of one process that map
+ * and unmap at once (a just-in-time compiler's) hold it for some microseconds. */
 static __always_inline bool report_mapping(__u64 address, __u32 slot)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct look_up wanted = { .address = address, .slot = slot };
 
 	if (!FIND_VMA_EXISTS)
 		return false;
-	return bpf_find_vma(task, address, report_vma, &slot, 0) == 0;
+	bpf_loop(LOOK_UP_ATTEMPTS, look_up_mapping, &wanted, 0);
+	return wanted.found;
 }
 
 static __always_inline void mapped(struct task_struct *task, struct pt_regs *regs,
