@@ -104,6 +104,10 @@ def test_an_image_that_nobody_has_cannot_be_pulled(engine: ContainerEngine) -> N
         engine.pull("127.0.0.1:9/vexxy/absent:1", platform=None, listener=silent)
 
 
+def test_every_image_it_has_is_listed(engine: ContainerEngine, image_id: str) -> None:
+    assert image_id in engine.list_images()
+
+
 def test_a_loaded_image_has_the_digest_of_its_configuration(
     engine: ContainerEngine, image_id: str
 ) -> None:

@@ -100,6 +100,9 @@ class FakeEngine:
     def has_image(self, image_id: str) -> bool:
         return self.find_image(image_id) is not None
 
+    def list_images(self) -> frozenset[str]:
+        return frozenset(self.images)
+
     def remove_image(self, image_id: str) -> None:
         self._answer("remove the image")
         if any(container.image_id == image_id for container in self.containers.values()):

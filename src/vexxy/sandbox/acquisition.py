@@ -97,10 +97,12 @@ def loaded(
         yield _known(engine, archived.image), False
         return
     before = {name: engine.find_image(name) for name in archived.names}
+    had = engine.list_images()
     with repository.noted_load(image_id, processes.current_owner()):
         try:
             loaded = engine.load(path, manifest=_docker_manifest(archived))
-            for other in set(loaded) - {image_id}:
+            # What the archive has besides and the engine had before is the user's.
+            for other in set(loaded) - {image_id} - had:
                 remove_image(engine, other)
             yield _known(engine, archived.image), True
         finally:

@@ -54,6 +54,9 @@ class ContainerEngine(Protocol):
     def has_image(self, image_id: str) -> bool:
         """Return whether the engine has the image with this ID."""
 
+    def list_images(self) -> frozenset[str]:
+        """Return the IDs of every image the engine has."""
+
     def remove_image(self, image_id: str) -> None:
         """Remove the image and its names; an absent one is no error."""
 

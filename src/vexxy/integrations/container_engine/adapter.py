@@ -140,6 +140,12 @@ class Engine:
         """Return whether the engine has the image with this ID."""
         return self._inspect_image(image_id) is not None
 
+    def list_images(self) -> frozenset[str]:
+        """Return the IDs of every image the engine has."""
+        with translated("list images"):
+            found: list[str] = self.client.images(quiet=True, all=True)
+        return frozenset(wire.with_algorithm(image_id) for image_id in found)
+
     def tag_image(self, image_id: str, reference: str) -> None:
         """Give the image a further name, taking it from whichever image had it."""
         repository, _, tag = reference.rpartition(":")
