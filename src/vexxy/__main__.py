@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import traceback
 from types import FrameType
 
 from vexxy.cli import console
@@ -21,6 +22,10 @@ def main() -> None:
     except KeyboardInterrupt:
         console.note("interrupted; the sandbox was removed")
         sys.exit(ExitCode.INTERRUPTED)
+    except Exception:  # noqa: BLE001  the outermost frame: 1 would mean "findings"
+        traceback.print_exc()
+        console.note("this is a fault of vexxy; the sandbox was removed")
+        sys.exit(ExitCode.FAILED)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -5,11 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from vexxy.analysis.observation import Observed
 from vexxy.analysis.types import Result
-from vexxy.kit import files
+from vexxy.kit import files, jsontext
 
 
 def write(result: Result, observed: Observed, folder: Path) -> None:
@@ -58,7 +56,7 @@ def contents(result: Result, observed: Observed) -> Mapping[str, bytes]:
         "network_log.json": _json(profile.network_connections),
         "traffic.json": _json(observed.traffic),
         "inventory.json": _json(result.inventory),
-        "container_logs.txt": result.container_log.encode(),
+        "container_logs.txt": result.container_log.encode("utf-8", "backslashreplace"),
         "test_script.txt": (
             b""
             if script is None
@@ -68,4 +66,4 @@ def contents(result: Result, observed: Observed) -> Mapping[str, bytes]:
 
 
 def _json(value: Any) -> bytes:  # noqa: ANN401  whatever a slice's values are
-    return msgspec.json.format(msgspec.json.encode(value))
+    return jsontext.encode(value, indented=True)

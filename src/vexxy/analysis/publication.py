@@ -11,6 +11,7 @@ from vexxy.advisories.types import Match
 from vexxy.analysis import wire
 from vexxy.analysis.errors import NothingToState
 from vexxy.analysis.types import Result
+from vexxy.kit import jsontext
 from vexxy.reachability.types import Verdict
 from vexxy.vex import service as vex
 from vexxy.vex.service import Format
@@ -79,7 +80,7 @@ def render(result: Result, form: Format | None, *, publisher: Publisher) -> byte
     """
     stated = document(result, publisher)
     if form is None:
-        return msgspec.json.format(msgspec.json.encode(results_object(result, stated)))
+        return jsontext.encode(results_object(result, stated), indented=True)
     if stated is None:
         raise NothingToState(
             f"no advisory matches a package of {result.image.reference}, and a VEX "

@@ -118,7 +118,10 @@ def read_results(path: Path) -> dict[str, Any]:
             raise ResultUnreadable(f"{path} is larger than {RESULT_BYTES_MAX} bytes")
         data = msgspec.json.decode(path.read_bytes())
     except OSError as error:
-        raise ResultUnreadable(f"{path} cannot be read: {error.strerror}") from error
+        raise ResultUnreadable(
+            f"{path} cannot be read: {error.strerror}",
+            hint="save one with: vexxy analyze IMAGE --format json --output FILE",
+        ) from error
     except msgspec.DecodeError as error:
         raise ResultUnreadable(f"{path} is not JSON: {error}") from error
     if not isinstance(data, dict) or "reachability_results" not in data:

@@ -1,5 +1,6 @@
 """`vexxy analyze`: image in, verdicts out."""
 
+import io
 import shlex
 import sys
 from collections.abc import Sequence
@@ -140,6 +141,7 @@ def analyze(  # noqa: PLR0913  each option of the command is a parameter
         evidence_directory=evidence,
     )
     rules.check_request(request)
+    _demand_folder(output)
     settings = Settings()
     with bootstrap.engine(settings, runtime=runtime) as engine:
         placement.run_where_possible(
@@ -182,6 +184,15 @@ def _demand_driven(result: Result) -> None:
     )
 
 
+def _demand_folder(path: Path | None) -> None:
+    """Refuse an output that cannot be written before minutes are spent on it."""
+    if path is not None and not path.absolute().parent.is_dir():
+        raise RequestRefused(
+            f"there is no folder {path.absolute().parent} to write {path.name} into",
+            hint="make it, or choose another --output",
+        )
+
+
 def _read_script(path: Path | None) -> str | None:
     if path is None:
         return None
@@ -218,9 +229,10 @@ def _write(
         if path is None:
             table.show(result, console.stdout(), everything=everything)
         else:
-            with path.open("w", encoding="utf-8") as stream:
-                shown = Console(file=stream, highlight=False, width=200)
-                table.show(result, shown, everything=everything)
+            stream = io.StringIO()
+            shown = Console(file=stream, highlight=False, width=console.PIPE_COLUMNS)
+            table.show(result, shown, everything=everything)
+            files.write_whole(path, stream.getvalue().encode("utf-8", "backslashreplace"))
         return
     publisher = publication.Publisher(settings.author, settings.vex_namespace)
     vex_form = None if form is Output.JSON else Format(form.value)

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, Self, TextIO
 
-import msgspec
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from vexxy.kit import jsontext
 from vexxy.kit.errors import VexxyError
 from vexxy.kit.progress import Listener, Progress
 
@@ -62,7 +62,7 @@ class JsonLines:
 
     def __call__(self, progress: Progress, /) -> None:
         """Write the step."""
-        self._stream.write(msgspec.json.encode(progress).decode() + "\n")
+        self._stream.write(jsontext.encode(progress).decode() + "\n")
         self._stream.flush()
 
 

@@ -28,7 +28,7 @@ def explain(
         raise FindingNotFound(
             f"{result} has no finding {vulnerability}"
             + (f" in {package}" if package else ""),
-            hint="the ids are in the table of: vexxy analyze",
+            hint="`vexxy analyze IMAGE --all` lists every id, one row a finding",
         )
     shown = console.stdout()
     about = f"{data['image_ref']}  {data['image_digest']}"

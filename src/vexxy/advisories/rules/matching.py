@@ -230,10 +230,10 @@ def undecided(
         unknown = [one for lookup in lookups for one in outcomes[lookup].unknown]
         if unknown:
             ids = ", ".join(sorted({one.record_id for one in unknown}))
-            path = package.locations[0] if package.locations else ""
             text = (
                 f"{package.name} {package.version} cannot be compared with the ranges of "
                 f"{ids}: {unknown[0].reason}"
             )
-            found.append(Problem(path, text))
+            # Named by its purl: a path would put every package of that database in doubt.
+            found.append(Problem(package.purl, text))
     return tuple(found)

@@ -75,7 +75,11 @@ def _sqlite_blobs(survey: Survey, path: str) -> Iterator[bytes]:
         connection = sqlite3.connect(copy)
         try:
             connection.execute("PRAGMA trusted_schema = OFF")
-            for (blob,) in connection.execute("SELECT blob FROM Packages ORDER BY hnum"):
+            kind = "SELECT type FROM sqlite_master WHERE name = 'Packages'"
+            # A view could make rows without end out of a file of a few bytes.
+            if connection.execute(kind).fetchall() != [("table",)]:
+                raise sqlite3.DatabaseError("Packages is no table")
+            for (blob,) in connection.execute("SELECT blob FROM Packages"):
                 yield bytes(blob or b"")
         finally:
             connection.close()
