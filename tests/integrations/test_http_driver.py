@@ -264,3 +264,52 @@ def test_a_program_that_cannot_start_is_told() -> None:
         running.stop()
     with pytest.raises(DriverFailed):
         HttpTraffic().start(plan, enter=("/no/such/program",))
+
+
+def test_a_driver_that_dies_on_the_way_is_told(site: Port) -> None:
+    """Its answers so far are no drive of the whole window."""
+    running = HttpTraffic().start(TrafficPlan(ports=(site,), duration_seconds=60), enter=())
+    while not running.report().sent and running._process.poll() is None:
+        running._listeners[0].join(0.05)
+    running._process.kill()
+    running._process.wait()
+
+    report = running.stop()
+
+    assert report.sent > 0
+    assert "exit code" in report.failure
+
+
+def test_a_schema_that_holds_itself_many_times_ends() -> None:
+    names = [f"p{number}" for number in range(40)]
+    node = {"type": "object", "properties": {name: {"$ref": "#/node"} for name in names}}
+
+    made = json.dumps(targets.example({"node": node}, node))
+
+    assert len(made) < 100_000
+
+
+@pytest.mark.parametrize(
+    "body", [b"<![foo[ x ]]>", b"<a href='\xed\xa0\x80'>", b"<form method=\x00>"]
+)
+def test_a_page_that_breaks_the_parser_does_not_end_the_drive(
+    body: bytes, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    class Odd(Site):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Odd) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        port = Port(server.server_address[1], "http")
+        Driver(TrafficPlan(ports=(port,), duration_seconds=30, requests_max=20)).run()
+        server.shutdown()
+        thread.join()
+
+    assert reports(capfdbinary.readouterr().out.decode())[-1]["answered"] >= 20

@@ -234,6 +234,9 @@ class _Drive:
             self._watch(deadline, running)
             if running is not None:
                 self.traffic = running.stop()
+                if self.traffic.failure:
+                    why = self.traffic.failure
+                    self._limits.append(f"the built-in driver ended by itself: {why}")
 
     def _run_script(self, deadline: float) -> None:
         script = self._request.test_script or ""

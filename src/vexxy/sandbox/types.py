@@ -282,6 +282,7 @@ class TrafficReport:
         statuses: How often each status came back (`200`, `404`, `tcp`), errors included.
         passes: Whole rounds over everything known.
         mutated: How many requests had mutated input.
+        failure: Why the driver ended before it was told to; empty if it did not.
     """
 
     sent: int = 0
@@ -291,6 +292,7 @@ class TrafficReport:
     passes: int = 0
     mutated: int = 0
     errors: tuple[str, ...] = ()
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)

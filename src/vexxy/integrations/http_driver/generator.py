@@ -1,5 +1,6 @@
 """Starts the traffic program beside a sandbox and listens to its reports."""
 
+import dataclasses
 import subprocess
 import sys
 import threading
@@ -69,9 +70,12 @@ class RunningHttpTraffic:
         """
         code = self._process.poll()
         self._end()
-        if code and not self._last.sent:
+        if code:
             said = self._said.decode("utf-8", "replace").strip()[-500:]
-            raise DriverFailed(f"the traffic program failed: {said or f'exit code {code}'}")
+            why = said or f"exit code {code}"
+            if not self._last.sent:
+                raise DriverFailed(f"the traffic program failed: {why}")
+            return dataclasses.replace(self._last, failure=why)
         return self._last
 
     def __enter__(self) -> Self:

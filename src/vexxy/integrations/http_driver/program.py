@@ -8,7 +8,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import httpx
@@ -24,6 +24,11 @@ PASS_SECONDS: Final = 5.0
 TARGETS_MAX: Final = 1000
 PATHS_MAX: Final = 2000
 ERRORS_MAX: Final = 20
+# What the readers of pages and OpenAPI documents raise on hostile ones.
+UNREADABLE: Final = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError,
+    TypeError, ValueError,
+)  # fmt: skip
 BODY_BYTES_MAX: Final = 1024 * 1024
 
 
@@ -119,11 +124,14 @@ class Driver:
             return []
         status = str(answer.status_code)
         self._count(target.name, status, answered=rules.is_success(status))
-        found = targets.found_in(target.path, answer.headers.get("Content-Type", ""), text)
-        moved = targets.local(target.path, answer.headers.get("Location", ""))
-        if moved and "Location" in answer.headers:
-            found.append(targets.Target("GET", moved))
-        return found
+        try:
+            return _leads(target, answer.headers, text)
+        except UNREADABLE as error:
+            # Whatever an image answers must not end the drive.
+            if len(self._errors) < ERRORS_MAX:
+                said = f"{target.method} {target.path}: unreadable: {type(error).__name__}"
+                self._errors.setdefault(said)
+            return []
 
     def _poke(self, port: Port) -> None:
         for name, answered in pokes.poke(port.number, port.protocol):
@@ -152,6 +160,17 @@ class Driver:
 
     def _over(self) -> bool:
         return time.monotonic() >= self._deadline or self._sent >= self._plan.requests_max
+
+
+def _leads(
+    target: targets.Target, headers: Mapping[str, str], text: str
+) -> list[targets.Target]:
+    """Return what an answer leads to: its links and forms, and where it redirects."""
+    found = targets.found_in(target.path, headers.get("Content-Type", ""), text)
+    moved = targets.local(target.path, headers.get("Location", ""))
+    if moved and "Location" in headers:
+        found.append(targets.Target("GET", moved))
+    return found
 
 
 def _growing(known: dict[targets.Target, None]) -> Iterator[targets.Target]:

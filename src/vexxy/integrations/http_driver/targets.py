@@ -199,6 +199,9 @@ def _operation(
     return Target(method.upper(), path, body=json.dumps(body), content_type=JSON)
 
 
+PROPERTIES_MAX: Final = 24
+
+
 def example(document: Mapping[str, Any], schema: Any, depth: int = 0) -> Any:  # noqa: ANN401  JSON
     """Return a value that fits a JSON schema; nested no deeper than five levels."""
     schema = _resolved(document, schema)
@@ -213,7 +216,9 @@ def example(document: Mapping[str, Any], schema: Any, depth: int = 0) -> Any:  #
     kind = schema.get("type")
     if (kind == "object" or "properties" in schema) and depth < 5:  # noqa: PLR2004  same
         properties = schema.get("properties") or {}
-        return {name: example(document, properties[name], depth + 1) for name in properties}
+        # Fewer the deeper: a schema that contains itself many times must end soon.
+        names = list(properties)[: max(1, PROPERTIES_MAX >> 2 * depth)]
+        return {name: example(document, properties[name], depth + 1) for name in names}
     if kind == "array":
         return [example(document, schema.get("items") or {}, depth + 1)]
     return {"integer": 1, "number": 1.5, "boolean": True}.get(str(kind), "test")
