@@ -7,7 +7,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 # Assembled, so that this file does not find itself.
 PRIVATE = re.compile(
-    "|".join(["/" + "work/", "/" + "root/", "/" + "tmp/bash_jobs", r"\." + "library/"])
+    r"(?<!\w)(?:"
+    + "|".join(["/" + "work/", "/" + "root/", "/" + "tmp/bash_jobs", r"\." + "library/"])
+    + ")"
 )
 
 
