@@ -6,6 +6,7 @@ cannot be read or parsed makes its language unfollowed rather than clean.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from itertools import islice
 from typing import Final
 
@@ -103,15 +104,20 @@ class Closure:
         for path, daemon in self._commands.daemons(sorted(self._executed)):
             self._configuration(path, via=daemon)
         beside = islice(self._beside_the_application(), CONFIGURATION_FILES_MAX)
-        for path in (*self._read_configurations(), *beside):
+        for path in (*self._read_configurations, *beside):
             self._configuration(path, via=path)
 
     def _configuration(self, path: str, *, via: str) -> None:
         if path in self._configurations:
             return
         self._configurations.add(path)
+        entry = self._tree.entries.get(path)
+        if entry is not None and entry.size_bytes > CONFIGURATION_BYTES_MAX:
+            if path in self._read_configurations:
+                self._gaps.append(f"{path} was read and is too large to be looked into")
+            return
         text = self._tree.read_text(path)
-        if text is None or len(text) > CONFIGURATION_BYTES_MAX:
+        if text is None:
             return
         if via != path and self._tree.executable(path):
             self._add(via, Lead(path, "starts the script", "configuration"))
@@ -288,6 +294,7 @@ class Closure:
                 if "/node_modules/" not in path and is_configuration(path):
                     yield path
 
+    @cached_property
     def _read_configurations(self) -> list[str]:
         # Whatever class a recorder gave the read: it cannot know every suffix.
         found = [
@@ -295,7 +302,10 @@ class Closure:
             for access in self._profile.files_accessed
             if is_configuration(access.path)
         ]
-        return list(dict.fromkeys(found))[:CONFIGURATION_FILES_MAX]
+        distinct = list(dict.fromkeys(found))
+        if len(distinct) > CONFIGURATION_FILES_MAX:
+            self._gaps.append("more configuration was read than is looked into")
+        return distinct[:CONFIGURATION_FILES_MAX]
 
 
 def loaded_files(profile: ExecutionProfile) -> frozenset[str]:

@@ -9,7 +9,7 @@ from typing import Final
 # How a lead to a configuration file is written; it is read, never listed as loadable.
 MENTIONS: Final = "names the configuration"
 
-CONFIGURATION_BYTES_MAX: Final = 256 * 1024
+CONFIGURATION_BYTES_MAX: Final = 4 * 1024 * 1024
 SUFFIXES: Final = (
     "", ".conf", ".cfg", ".cnf", ".ini", ".json", ".yaml", ".yml", ".toml", ".xml", ".env",
     ".properties", ".service", ".load", ".list", ".rc", ".config", ".local", ".d", ".txt",

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 STRING: Final = r"""(?:"(?P<{0}1>[^"\\\n]*)"|'(?P<{0}2>[^'\\\n]*)'|`(?P<{0}3>[^`\\$]*)`)"""
-CONSTANT: Final = rf"(?:/\*.*?\*/\s*)?\(\s*(?P<constant>{STRING.format('a')}\s*[,)])?"
+CONSTANT: Final = (
+    rf"(?:/\*.{{0,200}}?\*/\s*)?\(\s*(?P<constant>{STRING.format('a')}\s*[,)])?"
+)
 # Both start with fixed letters, which makes the search many times faster; `equire` is
 # the end of require, createRequire, nodeRequire and the like.
 CALLS: Final = (
