@@ -23,6 +23,7 @@ class Planted:
         self.directory = directory
         self.accesses: list[FileAccess] = []
         self.processes: list[Process] = []
+        self.outside: list[FileAccess] = []
         self.environment: dict[str, str] = {}
         self.working_directory = "/"
 
@@ -59,6 +60,9 @@ class Planted:
     def touched(self, path: str, access: Access = Access.CODE, at: float = 1.0) -> None:
         self.accesses.append(FileAccess(path, access, at))
 
+    def ran_outside(self, path: str, access: Access = Access.CODE) -> None:
+        self.outside.append(FileAccess(path, access, 1.0, "/usr/bin/interpreter"))
+
     def profile(self, **completeness: object) -> ExecutionProfile:
         """Return the run; something is always executed, or it would be no run."""
         init = FileAccess("/sbin/init-of-the-test", Access.EXECUTED, 0.0)
@@ -66,6 +70,7 @@ class Planted:
             a_profile(completeness=a_completeness(**completeness)),
             files_accessed=(init, *self.accesses),
             processes=tuple(self.processes),
+            files_outside_image=tuple(self.outside),
         )
 
     def overlay(self) -> Loadable:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vexxy.advisories.types import Match
+from vexxy.reachability import outside
 from vexxy.reachability.loadable.closure import Closure
 from vexxy.reachability.loadable.tree import Surroundings, Tree
 from vexxy.reachability.ownership import Owned, Ownership
@@ -35,7 +36,10 @@ def overlay(
     The inventory is not needed for it today: files are followed, not packages.
     """
     del inventory
-    return Closure(_tree(root, settings), profile).compute(settings.arguments)
+    tree = _tree(root, settings)
+    ran = outside.find(tree, profile)
+    closure = Closure(tree, outside.with_moved(profile, ran))
+    return closure.compute(settings.arguments)
 
 
 def judge(
@@ -55,10 +59,11 @@ def judge(
     """
     if loadable is None:
         loadable = overlay(root, profile, inventory, settings=settings)
-    observation = weigh(
-        profile, driven=driven, settings=settings, inconsistencies=loadable.gaps
-    )
     tree = _tree(root, settings)
+    ran = outside.find(tree, profile)
+    gaps = (*loadable.gaps, *ran.gaps)
+    observation = weigh(profile, driven=driven, settings=settings, inconsistencies=gaps)
+    profile = outside.with_moved(profile, ran)
     gatherer = _Gatherer(
         ownership=Ownership(tree, profile, inventory),
         proofs=Proofs(tree, profile, loadable),

@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from vexxy.advisories.types import Severity
 from vexxy.sbom.types import Package
+from vexxy.tracer.types import FileAccess
 from vexxy.vex.types import Justification, Status
 
 
@@ -63,6 +64,13 @@ class Verdict:
     reason: str
     evidence: tuple[Evidence, ...]
     action_statement: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MovedAccess(FileAccess):
+    """A file of the image that ran under another path, which the image does not have."""
+
+    ran_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)

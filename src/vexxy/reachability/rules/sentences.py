@@ -4,7 +4,7 @@ from typing import Final
 
 from vexxy.advisories.types import Match
 from vexxy.reachability.rules.facts import Facts, SymbolFact, SymbolState
-from vexxy.reachability.types import Reference, Unfollowed
+from vexxy.reachability.types import MovedAccess, Reference, Unfollowed
 from vexxy.tracer.types import Access, FileAccess
 
 NAMES_MAX: Final = 3
@@ -193,7 +193,9 @@ def chain(references: tuple[Reference, ...]) -> str:
 def access(one: FileAccess) -> str:
     """Return one access as a sentence without a stop."""
     process = f" by {one.process}" if one.process and one.process != one.path else ""
-    return f"{one.path} {VERBS[one.access]}{process} at {one.first_seen_seconds:.1f} s"
+    moved = f" as {one.ran_as}, outside the image," if isinstance(one, MovedAccess) else ""
+    when = f"at {one.first_seen_seconds:.1f} s"
+    return f"{one.path} {VERBS[one.access]}{moved}{process} {when}"
 
 
 def _whole(unfollowed: Unfollowed) -> str:
