@@ -142,7 +142,7 @@ def profile(trace: Trace, *, root: ImageRoot, window: Window) -> ExecutionProfil
     canonical = _Canonical(root)
     for file in trace.files:
         access = access_of(file.path, file.use)
-        if access is None or file.path.startswith(KERNEL_DIRECTORIES):
+        if access is None or _is_kernels(file.path):
             continue
         names = canonical.names(file.path)
         for name in names or (file.path,):
@@ -162,6 +162,11 @@ def profile(trace: Trace, *, root: ImageRoot, window: Window) -> ExecutionProfil
         processes=tuple(canonical.process(process) for process in trace.processes),
         files_outside_image=_in_order(outside.values()),
     )
+
+
+def _is_kernels(path: str) -> bool:
+    """Return whether the kernel makes the file; `/dev/shm` is memory anyone can fill."""
+    return path.startswith(KERNEL_DIRECTORIES) and not path.startswith("/dev/shm/")  # noqa: S108  read, not used
 
 
 def completeness(

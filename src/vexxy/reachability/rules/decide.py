@@ -218,7 +218,7 @@ def _unclear(case: Case) -> Decision | None:
     if facts.served or facts.payload:
         read_alone = sentences.served if facts.served else sentences.payload
         return _open(case, case.observed_level, read_alone(case.match, facts))
-    if facts.loadable and not facts.data_only:
+    if facts.loadable:
         return _open(case, case.observed_level, sentences.loadable(case.match, facts))
     return None
 

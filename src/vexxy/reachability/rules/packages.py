@@ -18,7 +18,8 @@ KERNEL: Final = re.compile(
 CODE_SUFFIXES: Final = (
     ".so", ".py", ".pyc", ".js", ".mjs", ".cjs", ".node", ".pm", ".pl", ".rb", ".php",
     ".jar", ".class", ".lua", ".tcl", ".sh", ".wasm", ".go", ".el", ".ko", ".a", ".o",
-    ".dll", ".exe", ".ts", ".html", ".htm", ".R", ".scm", ".beam",
+    ".dll", ".exe", ".ts", ".html", ".htm", ".R", ".scm", ".beam", ".ps", ".inc", ".vim",
+    ".phtml", ".module", ".awk", ".xsl", ".tm", ".ph", ".al",
 )  # fmt: skip
 VERSIONED_LIBRARY: Final = re.compile(r".*\.so(\.[\d.]+)?")
 NO_PROGRAM: Final = (".sh", ".html", ".htm")
