@@ -150,3 +150,9 @@ def test_code_below_a_served_directory_may_reach_a_browser(tree: Planted) -> Non
     (verdict,) = tree.judge(tree.owner(script))
     assert verdict.status.value == "under_investigation"
     assert "browsers" in verdict.reason
+
+
+def test_a_word_of_a_variable_can_be_a_program(tree: Planted) -> None:
+    tree.environment = {"JOB_CMD": "tar -x"}
+    tree.touched(tree.program("/entry.sh", "#!/bin/sh\n$JOB_CMD\n"))
+    assert "/usr/bin/tar" in reached(tree)

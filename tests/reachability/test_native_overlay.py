@@ -225,3 +225,27 @@ def test_a_program_without_its_libraries_in_the_trace_is_a_gap(tree: Planted) ->
     assert "something ran unseen" in tree.overlay().gaps[0]
     tree.touched(first, Access.MAPPED)
     assert tree.overlay().gaps == ()
+
+
+@pytest.mark.parametrize("name", ["ld-helper", "node_agent", "java-wrapper", "python-x"])
+def test_a_name_like_that_of_an_interpreter_exempts_nothing(
+    tree: Planted, name: str
+) -> None:
+    tool = tree.program("/usr/bin/planttool")
+    tree.compile(f"/usr/sbin/{name}", source_calling("system(w)", "planttool -x"))
+    ran(tree, f"/usr/sbin/{name}")
+    assert tool in tree.overlay().references
+
+
+def test_a_library_named_like_the_c_library_is_followed(tree: Planted) -> None:
+    planted = tree.library("libplanted.so.1")
+    text = OPENS.replace("NAME", '"libplanted.so.1"')
+    tree.touched(tree.library("libc-client.so.2007e", text), Access.MAPPED, 0.0)
+    assert planted in tree.overlay().references
+
+
+def test_a_program_outside_path_is_found_by_its_name(tree: Planted) -> None:
+    tool = tree.program("/opt/app/bin/planttool")
+    tree.compile("/usr/sbin/daemon", source_calling("execvp(w, v)", "planttool"))
+    ran(tree, "/usr/sbin/daemon")
+    assert tool in tree.overlay().references

@@ -43,7 +43,6 @@ def reached(tree: Planted) -> set[str]:
         "export * from 'alpha'",
         "const a = await import(`alpha`)",
         "app.get('/', () => { require( 'alpha' ) })",
-        "const load=require;x(load,'alpha')",
         "app.set('view engine', 'alpha')",
         "res.render('page.alpha')",
     ],
@@ -154,3 +153,19 @@ def test_the_answer_is_per_copy(tree: Planted) -> None:
 def test_minified_code_is_read_too(tree: Planted) -> None:
     application(tree, "!function(e,t){" + "a" * 5000 + ';t=require("alpha")}()')
     assert f"{MODULES}/alpha/index.js" in reached(tree)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "app.get('/', () => require(process.env.ENGINE))",
+        "app.get('/', (q) => import(`be${q.x}`))",
+        "app.get('/', () => require('be' + 'ta'))",
+        "const load=require;x(load,'alpha')",
+    ],
+)
+def test_an_application_that_requires_a_value_can_require_anything(
+    tree: Planted, text: str
+) -> None:
+    application(tree, text)
+    assert {f"{MODULES}/alpha/index.js", f"{MODULES}/beta/index.js"} <= reached(tree)

@@ -241,3 +241,27 @@ def test_what_only_a_program_does_does_not_count_for_a_module() -> None:
 )
 def test_a_group_that_is_written_down_is_known(text: str, *, unknown: bool) -> None:
     assert pysource.read(text).entry_points is unknown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import importlib\ndef f(x): return importlib.import_module(x)\n",
+        "import importlib\ndef f(): return importlib.import_module('be' + 'ta')\n",
+        "import pkgutil\ndef f(): return list(pkgutil.iter_modules())\n",
+        "import pydoc\ndef f(x): return pydoc.locate(x)\n",
+        "from pydoc import locate\ndef f(x): return locate(x)\n",
+        "from importlib import import_module as load\ndef f(x): return load(x)\n",
+        "import importlib\nload = importlib.import_module\ndef f(x): return load(x)\n",
+    ],
+)
+def test_an_application_that_imports_a_value_can_import_anything(
+    tree: Planted, text: str
+) -> None:
+    application(tree, text)
+    assert {f"{SITE}/alpha/__init__.py", f"{SITE}/beta/__init__.py"} <= reached(tree)
+
+
+def test_an_importer_that_is_only_imported_loads_nothing() -> None:
+    text = "from importlib import (\n    import_module,\n)\nimport_module('alpha')\n"
+    assert not pysource.read(text).dynamic

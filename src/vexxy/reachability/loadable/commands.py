@@ -88,6 +88,7 @@ class Commands:
             yield from self._named("", text, "command")
         else:
             yield from self._paths(text, "command")
+            yield from self._words(tokens.words(text), "command")
 
     def program(self, text: str, *, runs: bool, indirect: bool) -> Iterator[Lead]:
         """Yield what the string literals of a program in some language name.

@@ -21,7 +21,10 @@ LOADER: Final = "is loaded by"
 
 # The C library names what it loads only on request; which of its callers ask is known
 # from their imports. Its other strings would make a shell loadable in every image.
-C_LIBRARY: Final = re.compile(r"(libc[.-]|ld-|ld\.so|ld64|libc\.musl|libpthread|libdl)")
+C_LIBRARY: Final = re.compile(
+    r"(lib(c|pthread|dl)(-[\d.]+)?\.so[\d.]*|libc\.musl-\w+\.so[\d.]*|"
+    r"ld(64|-[\d.]+|-linux[\w-]*|-musl-\w+)?\.so[\d.]*)"
+)
 ON_REQUEST: Final = {
     "libidn2.so.0": frozenset({"getaddrinfo", "getnameinfo"}),
     "libgcc_s.so.1": frozenset(
@@ -74,7 +77,7 @@ STARTS_SHELL: Final = frozenset({"system", "popen", "wordexp"})
 # language's, and the scripts are followed on their own.
 INTERPRETERS: Final = re.compile(
     r"(lib)?(python|node(js)?|perl|ruby|php(-fpm|-cgi|dbg)?|java|jvm|lua(jit)?|tcl(sh)?|R|"
-    r"guile|mono|dotnet)([\d._-][\w.+-]*)?"
+    r"guile|mono|dotnet)([_-]?\d[\d.]*[a-z]{0,2}(-\w+-linux-\w+|-c\+\+)?)?(\.so[\d.]*)?"
 )
 COMMAND_BYTES_MAX: Final = 1024
 RUST: Final = b"/rustc/"
@@ -104,7 +107,7 @@ class Native:
         parsed = elf.read(content)
         yield from self._needed(path, parsed)
         name = path.rpartition("/")[2]
-        if C_LIBRARY.match(name):
+        if C_LIBRARY.fullmatch(name):
             return
         data = b"\0".join(parsed.data)
         yield from self._on_request(parsed)

@@ -129,6 +129,9 @@ class Node:
         how = "requires by a name known only at run time, perhaps"
         if package is None:
             yield from self._leads(self._own_code(path.rpartition("/")[0]), how)
+            # The value may come from outside the image: any installed package fits.
+            for name in self.names:
+                yield from self._leads(self.resolve(name, path), how)
             return
         if package in self._dynamic:
             return

@@ -136,9 +136,13 @@ class Python:
             self._waiting[package].append((path, frozenset(bare)))
         if not source.dynamic:
             return
+        how = "imports modules by a name known only at run time, perhaps"
+        if application:
+            # The name may come from outside the image: any installed module fits.
+            for name in self.modules.third_party:
+                yield from self._leads(self.modules.find(name), how)
         directory = self.modules.package_directory(path)
         if directory is not None:
-            how = "imports modules by a name known only at run time, perhaps"
             yield from self._leads(self.modules.under(directory), how)
         if package not in self._dynamic:
             self._dynamic.add(package)

@@ -12,6 +12,10 @@ from vexxy.reachability.ports import Root
 
 READ_LIMIT_BYTES: Final = 256 * 1024 * 1024
 TEXT_LIMIT_BYTES: Final = 4 * 1024 * 1024
+# Files of package managers and data; their executable names are common words.
+NO_PROGRAMS: Final = (
+    "/usr/lib/apt/", "/usr/lib/dpkg/", "/usr/share/", "/var/lib/", "/etc/",
+)  # fmt: skip
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -162,13 +166,22 @@ class Tree:
 
     @cached_property
     def programs(self) -> Mapping[str, str]:
-        """Every command name of PATH, links included, with its canonical file."""
+        """Every command name, links of PATH included, with its canonical file.
+
+        PATH comes first; a program elsewhere has its name too, for the directory may be
+        put before it at run time (`join(prefix, "bin", name)`).
+        """
         found: dict[str, str] = {}
         for directory in self.program_directories:
             for name in self.names_in(directory):
                 target = self.find_file(f"{directory}/{name}")
                 if target is not None and self.executable(target):
                     found.setdefault(name, target)
+        for path, entry in self.entries.items():
+            name = path.rpartition("/")[2]
+            elsewhere = entry.executable and not path.startswith(NO_PROGRAMS)
+            if elsewhere and ".so" not in name:
+                found.setdefault(name, path)
         return found
 
     def names_in(self, directory: str) -> Sequence[str]:

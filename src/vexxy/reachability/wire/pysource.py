@@ -23,7 +23,7 @@ NAME: Final = re.compile(r"\w+(?:\.\w+)*")
 DYNAMIC_WORDS: Final = (
     "import_", "__import", "load_module", "exec_module", "_file_location", "find_spec",
     "find_module", "find_loader", "run_module", "run_path", "iter_modules",
-    "walk_packages", "resolve_name", "importstr", "_import", "Lazy",
+    "walk_packages", "resolve_name", "importstr", "_import", "Lazy", "pydoc",
 )  # fmt: skip
 RUNNING_WORDS: Final = (
     "subprocess", "os.system", "os.popen", "os.exec", "os.spawn", "os.posix_spawn",
@@ -38,9 +38,15 @@ CALL: Final = re.compile(
     r"\b(?:import_module|__import__|import_string|import_object|import_item|import_app|"
     r"load_module|exec_module|spec_from_file_location|find_spec|find_module|find_loader|"
     r"run_module|run_path|iter_modules|walk_packages|import_by_path|"
-    r"resolve_name|_import_module|importstr|safe_import|lazy_import|LazyModule|LazyLoader)"
+    r"resolve_name|_import_module|importstr|safe_import|lazy_import|LazyModule|LazyLoader|pydoc\.locate|"
+    r"safeimport)"
     r"""\s*\(\s*(?P<constant>[rRuUbB]{0,2}(?P<quote>["'])(?P<name>[\w.]*)(?P=quote)\s*[,)])?"""
 )
+# The importer as a value (`load = import_module`), or under another name.
+UNCALLED: Final = re.compile(
+    r"\b(?:import_module|__import__)\b(?!\s*\()|\bpydoc\s+import\b[^\n]*\blocate\b"
+)
+PLAIN_IMPORT: Final = re.compile(r"\bimport\b[\w\s,(\\]*\Z")
 DOTTED: Final = re.compile(r"""["'](\.{0,2}[A-Za-z_]\w*(?:\.\w+)*)(?::[\w.]+)?["']""")
 ENTRY_POINTS: Final = re.compile(
     r"\b(?:entry_points|iter_entry_points|load_entry_point|get_entry_map)\s*\("
@@ -99,12 +105,25 @@ def read(text: str) -> Source:
     constants = [_dotted(call["name"]) for call in calls if call["constant"]]
     return Source(
         imports=(*_statements(text), *constants),
-        dynamic=any(not call["constant"] for call in calls),
+        dynamic=any(not call["constant"] for call in calls) or _hands_on(text),
         strings=frozenset(DOTTED.findall(text)),
         runs=_has(text, RUNNING_WORDS),
         loads_libraries=_has(text, LIBRARY_WORDS),
         entry_points=_has(text, ENTRY_WORDS) and ENTRY_POINTS.search(text) is not None,
     )
+
+
+def _hands_on(text: str) -> bool:
+    """Return whether the file uses an importer without calling it where it stands."""
+    if not _has(text, ("import_module", "__import__", "pydoc")):
+        return False
+    for found in UNCALLED.finditer(text):
+        before = text[max(0, found.start() - WINDOW_CHARACTERS) : found.start()]
+        line = before.rpartition("\n")[2]
+        renamed = re.match(r"\s+as\b", text[found.end() : found.end() + 8])
+        if renamed or ("#" not in line and PLAIN_IMPORT.search(before) is None):
+            return True
+    return False
 
 
 def read_compiled(content: bytes) -> Source:
