@@ -107,6 +107,7 @@ def test_the_built_in_driver_finds_pages_and_counts_answers(runner: Runner) -> N
         while "GET /about.html" not in traffic.report().paths:
             assert sandbox.has_ended() is None
         report = traffic.stop()
-    assert report.answered >= 20
+    assert report.sent >= 20
+    assert report.answered >= 3
     assert report.statuses["200"] >= 2
     assert report.statuses["404"] >= 2
