@@ -85,18 +85,85 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class FunctionCall:
-    """A function that was entered, as a runtime or a probe reported it.
+    """A function that was entered, as a runtime or a probe reported it first.
 
     Attributes:
         module: Dotted Python module, npm `package/path.js`, Go import path, library.
-        name: Qualified name inside the module.
+        name: Qualified name inside the module; empty for a whole class file or module
+            whose functions the recorder cannot tell apart.
         path: Canonical path of the file that holds it.
+        line: First line of the function in that file, None if unknown.
+        process: Canonical path of the executable that called it, empty if unknown.
+        process_id: As the process itself numbers it, None if unknown.
+        first_called_seconds: From the start of the recording, None if unknown.
+        stack: Its callers at the first call, innermost first, as `path:line name`;
+            empty where the recorder has no stacks.
+        request: What was being answered at that moment (`GET /note`), empty if unknown.
+        inlined_into: The function whose body holds the inlined copy that ran.
     """
 
     module: str
     name: str
     path: str
     source: Source = Source.COVERAGE
+    line: int | None = None
+    process: str = ""
+    process_id: int | None = None
+    first_called_seconds: float | None = None
+    stack: tuple[str, ...] = ()
+    request: str = ""
+    inlined_into: str = ""
+
+
+class Runtime(StrEnum):
+    """What kind of code a recorder of functions understands."""
+
+    PYTHON = "python"
+    NODE = "node"
+    NATIVE = "native"
+    JVM = "jvm"
+    RUBY = "ruby"
+    PHP = "php"
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedFunction:
+    """A function that a probe waited for, whether it came or not.
+
+    Attributes:
+        path: Canonical path of the binary or library.
+        name: As the symbol data names it (`golang.org/x/net/html.Parse`).
+        places: Probes set for it: its entry and each inlined copy.
+    """
+
+    path: str
+    name: str
+    places: int
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRecording:
+    """How completely one recorder saw which functions were called.
+
+    A function that is not listed was not called only where `reasons` is empty and,
+    for `native`, where it was watched.
+
+    Attributes:
+        processes: Processes that were recorded.
+        reasons: Why something may have been called unseen; sentences. Any entry forbids
+            to conclude anything from silence in this runtime.
+        watched: For `native`, every function that was waited for.
+        unit: The smallest thing that is told apart: `function` or `class`.
+        paths_unrecorded: Files whose functions this recorder cannot see although the
+            rest is complete (code made from text, a file without its source).
+    """
+
+    runtime: Runtime
+    processes: int
+    reasons: tuple[str, ...] = ()
+    watched: tuple[WatchedFunction, ...] = ()
+    unit: str = "function"
+    paths_unrecorded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +195,10 @@ class ExecutionProfile:
         files_outside_image: Files that the image does not hold, by their path in the
             container: made at run time, mounted, or in memory. What was executed,
             mapped or read as code there was brought by other code.
+        function_recordings: One for each recorder of functions that was at work; a
+            runtime that is missing here was not recorded.
+        function_recordings: One for each recorder of functions that was at work; a
+            runtime that is missing here was not recorded.
     """
 
     sandbox_id: str
@@ -143,6 +214,7 @@ class ExecutionProfile:
     functions: tuple[FunctionCall, ...] = ()
     code_coverage_percent: float | None = None
     files_outside_image: tuple[FileAccess, ...] = ()
+    function_recordings: tuple[FunctionRecording, ...] = ()
 
 
 class Use(StrEnum):
