@@ -221,6 +221,7 @@ def test_a_doubt_about_a_missing_module_is_no_proof(
 
 
 def test_a_vulnerable_module_that_nothing_loads(tree: Planted) -> None:
+    tree.write(f"{SITE}/werkzeug/debug.py", "class DebuggedApplication:\n    pass\n")
     package = flask(tree, "werkzeug/__init__.py", "werkzeug/debug.py")
     tree.touched(f"{SITE}/werkzeug/__init__.py")
     match = finding(package, "werkzeug.debug", "DebuggedApplication")

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from vexxy.advisories.types import Match, Symbol
+from vexxy.reachability.definitions import Definitions
 from vexxy.reachability.errors import Unparsable
 from vexxy.reachability.loadable.modules import source_of
 from vexxy.reachability.loadable.tree import Tree
@@ -16,12 +17,12 @@ from vexxy.reachability.ownership import Owned
 from vexxy.reachability.rules import chains, sentences, symbols
 from vexxy.reachability.rules.facts import SymbolFact, SymbolState
 from vexxy.reachability.rules.observation import CODE_ACCESSES
-from vexxy.reachability.rules.symbols import SCRIPT_SUFFIXES
 from vexxy.reachability.types import Loadable
 from vexxy.reachability.wire import gopclntab
 from vexxy.tracer.types import ExecutionProfile, FileAccess, FunctionCall
 
-MINIFIED_LINE_BYTES: Final = 300
+# Directories that many packages put their files into.
+SHARED_DIRECTORIES: Final = ("-packages", "/bin", "/node_modules", "/lib", "/share")
 
 
 class Proofs:
@@ -30,6 +31,7 @@ class Proofs:
     def __init__(self, tree: Tree, profile: ExecutionProfile, loadable: Loadable) -> None:
         self._tree: Final = tree
         self._loadable: Final = loadable
+        self._definitions: Final = Definitions(tree)
         self._functions: dict[str, frozenset[str] | Unparsable] = {}
         self._calls: dict[str, list[FunctionCall]] = {}
         for call in profile.functions:
@@ -47,9 +49,9 @@ class Proofs:
             return self._python(symbol, owned)
         if package.type == "npm":
             files = symbols.script_files(symbol, package, owned.files)
-            whole = symbol.module.strip("/") in {"", package.name}
             if not files:
-                return self._missing(symbol, owned, gone=not whole)
+                gone = symbols.is_shipped(symbol, package, owned.files)
+                return self._missing(symbol, owned, gone=gone)
             return self._in_files(symbol, files, owned)
         call = self._call(symbol, owned.files)
         if call is not None:
@@ -112,9 +114,10 @@ class Proofs:
             if any(chains.covers(one, path) for path in files):
                 return SymbolFact(symbol, SymbolState.LOADABLE, one.reason)
         ran = (one.path for one in owned.accesses if one.access in CODE_ACCESSES)
-        copy = self._definition(symbol, [source_of(path) for path in ran])
-        if copy is not None:
-            detail = f"its own file is not loaded, but {copy} has the same name in it"
+        copy = self._definitions.copied(symbol, [self._source(path) for path in ran])
+        doubt = copy or self._definitions.borrowed(symbol, files)
+        if doubt is not None:
+            detail = f"its own file is not loaded, but {doubt}"
             return SymbolFact(symbol, SymbolState.UNKNOWN, detail)
         return SymbolFact(symbol, SymbolState.NOT_LOADED, f"{files[0]} was never loaded")
 
@@ -123,14 +126,28 @@ class Proofs:
         call = self._call(symbol, owned.files)
         if call is not None:
             return _called(symbol, call)
-        elsewhere = self._definition(symbol, owned.files)
-        if gone and elsewhere is None:
-            detail = f"no file of the package is the module {symbol.module}"
-            return SymbolFact(symbol, SymbolState.ABSENT, detail)
-        detail = "which file holds it is not known"
-        if elsewhere is not None:
-            detail = f"its module is not there, but {elsewhere} has the same name in it"
-        return SymbolFact(symbol, SymbolState.UNKNOWN, detail)
+        if not gone:
+            detail = "which file holds it is not known"
+            return SymbolFact(symbol, SymbolState.UNKNOWN, detail)
+        doubt = self._definitions.hidden(symbol, self._surrounded(owned.files))
+        if doubt is not None:
+            detail = f"its module is not there, but {doubt}"
+            return SymbolFact(symbol, SymbolState.UNKNOWN, detail)
+        detail = f"no file of the package is the module {symbol.module}"
+        return SymbolFact(symbol, SymbolState.ABSENT, detail)
+
+    def _surrounded(self, files: Iterable[str]) -> frozenset[str]:
+        """Add what lies beside a package's files: what a build made is on no list."""
+        found = set(files)
+        for directory in {path.rpartition("/")[0] for path in files}:
+            shared = directory.endswith(SHARED_DIRECTORIES)
+            found |= set() if shared else set(self._tree.files_in(directory))
+        return frozenset(found)
+
+    def _source(self, path: str) -> str:
+        """Return the source of a cached compiled file, if it is there."""
+        source = source_of(path)
+        return source if source in self._tree.entries else path
 
     def _python_attribute(self, symbol: Symbol, owned: Owned) -> tuple[str, ...]:
         """Return the module that has the last components of the path as attributes."""
@@ -169,35 +186,6 @@ class Proofs:
                 if symbols.is_call_of(call, symbol):
                     return call
         return None
-
-    def _definition(self, symbol: Symbol, paths: Iterable[str]) -> str | None:
-        """Return a source among `paths` that may define the symbol's own name too.
-
-        Code moves between files and is bundled into others: a module that is not loaded
-        says nothing when its function is in a file that is.
-        """
-        name = re.split(r"[.#:]", symbol.name)[0]
-        short = symbols.short_name(symbol)
-        for path in paths:
-            if path.endswith(SCRIPT_SUFFIXES) and self._is_minified(path):
-                return path
-            if path.endswith(".py") and name:
-                pattern = (
-                    rf"(?:\b(?:def|class)\s+{re.escape(name)}\b|^{re.escape(name)}\s*=)"
-                )
-            elif path.endswith(SCRIPT_SUFFIXES) and short:
-                pattern = rf"(?<![\w$]){re.escape(short)}(?![\w$])"
-            else:
-                continue
-            if self._contains(path, pattern):
-                return path
-        return None
-
-    def _is_minified(self, path: str) -> bool:
-        """Whether names in a script are not those of its source any more."""
-        content = self._tree.read(path) or b""
-        lines = content.count(b"\n") + 1
-        return len(content) > MINIFIED_LINE_BYTES * lines
 
     def _contains(self, path: str, pattern: str) -> bool:
         """Whether a file has the pattern; a file that cannot be read may have it."""

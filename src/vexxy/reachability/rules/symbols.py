@@ -1,7 +1,7 @@
 """Which files of a package hold a vulnerable symbol, and how names are compared."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from vexxy.advisories.types import Symbol
@@ -14,6 +14,19 @@ COMPILED_SOURCES: Final = (
     ".pyx", ".S", ".y", ".l",
 )  # fmt: skip
 SCRIPT_SUFFIXES: Final = (".js", ".cjs", ".mjs")
+TYPED_SUFFIXES: Final = (".ts", ".mts", ".cts", ".tsx", ".jsx")
+# Places and kinds of source that a published package is built from and rarely holds.
+UNSHIPPED: Final = re.compile(
+    r"(.*/)?(src|source|sources|packages|typescript|ts)/.*"
+    r"|.*\.(ts|mts|cts|tsx|jsx|coffee|vue|svelte|es6|es|litcoffee|ls|flow)"
+)
+# How a script itself defines a name; `{0}` is the name.
+SCRIPT_DEFINITION: Final = (
+    r"(?:\bfunction\s*\*?\s*{0}\s*\(|\bclass\s+{0}\b"
+    r"|(?<![\w$]){0}[\"']?\s*[:=]\s*(?:async\s*)?(?:function\b|class\b"
+    r"|\([^()]{{0,400}}\)\s*=>|[\w$]+\s*=>)"
+    r"|(?<![\w$.]){0}\s*\([^()]{{0,400}}\)\s*\{{)"
+)
 DOTTED: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 STANDARD_LIBRARY: Final = frozenset({"stdlib", "std", "toolchain"})
 
@@ -21,6 +34,67 @@ STANDARD_LIBRARY: Final = frozenset({"stdlib", "std", "toolchain"})
 def short_name(symbol: Symbol) -> str:
     """Return the last component of a symbol's name (`rebuild_proxies`)."""
     return re.split(r"[.#:]", symbol.name)[-1]
+
+
+def wanted_names(symbol: Symbol) -> frozenset[str]:
+    """Return the names to look for elsewhere: of the function and what it is in.
+
+    A whole module is looked for by its own name.
+    """
+    parts = [one for one in re.split(r"[.#:]", symbol.name) if one]
+    if parts:
+        return frozenset({parts[0], parts[-1]})
+    module = symbol.module.partition("#")[0].rstrip("/")
+    if "/" not in module and not module.endswith((".py", *SCRIPT_SUFFIXES)):
+        return frozenset({module.rpartition(".")[2]} - {""})
+    return frozenset({stem(module)} - {""})
+
+
+def stem(path: str) -> str:
+    """Return a file's name without any suffix."""
+    return path.rpartition("/")[2].partition(".")[0]
+
+
+def is_shipped(symbol: Symbol, package: Package, files: Iterable[str]) -> bool:
+    """Return whether a script of this module would be found, were it in the package.
+
+    Records often name the file of the repository, which a published package was built
+    from. Only where its directory is there, with scripts, does a missing file say much.
+    """
+    module = symbol.module.partition("#")[0].strip("/")
+    inner = module.removeprefix(f"{package.name}/").removeprefix("./")
+    if UNSHIPPED.fullmatch(inner) or inner in {"", package.name}:
+        return False
+    scripts = [path for path in files if path.endswith(SCRIPT_SUFFIXES)]
+    if stem(inner) in {stem(path) for path in scripts}:
+        return False
+    directory = f"/{inner}".rpartition("/")[0]
+    roots = {path.rpartition("/")[0] for path in package.locations}
+    beside = {path.rpartition("/")[0] for path in scripts}
+    return any(f"{root}{directory}" in beside for root in roots)
+
+
+def is_defined_in_python(parts: Sequence[str], text: str) -> bool:
+    """Return whether a module defines every part of a dotted name and imports none."""
+    if not parts:
+        return re.search(r"\b(?:def|class)\s+\w+", text) is not None
+    for part in parts:
+        name = re.escape(part)
+        if not re.search(rf"\b(?:def|class)\s+{name}\b", text):
+            return False
+    first = re.escape(parts[0])
+    listed = r"(?:[^\n(]{0,1000}|\s*\([^)]{0,4000})"
+    given = rf"\bimport\b{listed}(?<!\w){first}\b|^\s*{first}\s*="
+    return re.search(given, text, re.MULTILINE) is None
+
+
+def is_defined_in_script(parts: Sequence[str], text: str) -> bool:
+    """Return whether a script defines the last part of a name by itself."""
+    name = re.escape(parts[-1]) if parts else r"[\w$]+"
+    if re.search(SCRIPT_DEFINITION.format(name), text) is None:
+        return False
+    exported = rf"\bas\s+{name}\b|(?<![\w$]){name}\s*[:=]\s*require\b"
+    return not parts or re.search(exported, text) is None
 
 
 def python_module(symbol: Symbol) -> tuple[str, ...]:
