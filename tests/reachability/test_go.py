@@ -1,14 +1,18 @@
 """Verdicts on real Go binaries, with symbols and stripped of them."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.fakes.planted import Planted
 from tests.fakes.values import a_match, a_package
 from vexxy.advisories.types import Match, Symbol
+from vexxy.reachability.errors import Unparsable
 from vexxy.reachability.types import Level
 from vexxy.reachability.wire import gopclntab
 from vexxy.tracer.types import Access
@@ -136,3 +140,22 @@ def test_paths_in_data_without_ends_are_found(tree: Planted) -> None:
     )
     tree.touched(tree.compile("/usr/sbin/daemon", text), Access.EXECUTED)
     assert {helper, other} <= set(tree.overlay().references)
+
+
+@given(st.text(alphabet="[]ab.", max_size=30))
+def test_closed_brackets_go_with_what_they_hold(name: str) -> None:
+    before, left = "", name
+    while before != left:
+        before, left = left, re.sub(r"\[[^\[\]]*\]", "", left)
+    assert gopclntab.normalize(name) == left
+
+
+def test_a_name_of_a_million_nested_brackets_is_read_at_once() -> None:
+    """One pass: taking one pair at a time would not end within anybody's patience."""
+    depth = 1_000_000
+    assert gopclntab.normalize(f"p.F{'[x' * depth}{']' * depth}.func1") == "p.F.func1"
+
+
+def test_a_name_of_more_parts_than_any_compiler_writes_is_no_table() -> None:
+    with pytest.raises(Unparsable, match="no compiler writes"):
+        gopclntab.table({"main.main", "p" + ".f" * 1_000_000})

@@ -27,7 +27,9 @@ LANDMARKS: Final = frozenset({"runtime.main", "main.main"})
 
 DOMAIN: Final = re.compile(r"[\w-]+(\.[\w-]+)+/")
 ESCAPE: Final = re.compile(r"%([0-9a-fA-F]{2})")
-BRACKETS: Final = re.compile(r"\[[^\[\]]*\]")
+BRACKETS: Final = re.compile(r"([\[\]])")
+# Closures in closures; a real program's names are nowhere near as deep.
+DEPTH_MAX: Final = 200
 POINTER: Final = re.compile(r"\(\*?([^()]*)\)")
 
 
@@ -49,10 +51,15 @@ def table(names: Iterable[str]) -> frozenset[str]:
 
     A closure (`Parse.func1`) exists only where its function does, and a method only where
     its package is linked: `x/html.T.M` also stands for `x/html.T` and `x/html`.
+
+    Raises:
+        Unparsable: A name has more parts than any program's.
     """
     found = set()
     for raw in names:
         name = normalize(raw)
+        if name.count(".", name.rfind("/") + 1) > DEPTH_MAX:
+            raise Unparsable("a Go function name that no compiler writes")
         while name not in found:
             found.add(name)
             start = name.rfind("/") + 1
@@ -70,10 +77,21 @@ def normalize(name: str) -> str:
     method values are dropped, so that the name compares with an advisory's.
     """
     name = ESCAPE.sub(lambda found: chr(int(found[1], 16)), name)
-    before = None
-    while before != name:
-        before, name = name, BRACKETS.sub("", name)
-    return POINTER.sub(r"\1", name).removesuffix("-fm")
+    return POINTER.sub(r"\1", _without_brackets(name)).removesuffix("-fm")
+
+
+def _without_brackets(name: str) -> str:
+    """Drop every closed pair of brackets with what is inside, in one pass."""
+    kept: list[str] = []
+    opened: list[int] = []
+    for part in BRACKETS.split(name):
+        if part == "]" and opened:
+            del kept[opened.pop() :]
+            continue
+        if part == "[":
+            opened.append(len(kept))
+        kept.append(part)
+    return "".join(kept)
 
 
 def is_linked(names: frozenset[str], import_path: str, symbol: str) -> bool:
