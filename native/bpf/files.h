@@ -16,7 +16,8 @@
 #define PROT_EXECUTE 4
 #define MAP_ANONYMOUS_BIT 0x20
 #define EBUSY_ERROR 16
-#define LOOK_UP_ATTEMPTS 4096
+/* How often a lock is tried before the agent, which can wait for it, is asked. */
+#define LOOK_UPS 512
 #define FIND_VMA_EXISTS bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma)
 
 static __always_inline struct file *file_of(struct task_struct *task, long number)
@@ -136,31 +137,48 @@ static long report_vma(struct task_struct *task, struct vm_area_struct *vma, voi
 struct look_up {
 	__u64 address;
 	__u32 slot;
-	bool found;
+	int failed;
 };
 
 static long look_up_mapping(__u32 attempt, void *context)
 {
 	struct look_up *wanted = context;
 	struct task_struct *task = bpf_get_current_task_btf();
-	long failed = bpf_find_vma(task, wanted->address, report_vma, &wanted->slot, 0);
 
-	wanted->found = failed == 0;
-	return failed != -EBUSY_ERROR;
+	if (settings.never_look_up)
+		return 1;
+	wanted->failed = bpf_find_vma(task, wanted->address, report_vma, &wanted->slot, 0);
+	return wanted->failed != -EBUSY_ERROR;
+}
+
+/* The agent may wait for the lock, and reads what is mapped there from /proc. */
+static __always_inline void ask_agent(__u64 address)
+{
+	struct mapping_record record = {};
+
+	start_record(&record.head, RECORD_MAPPING);
+	record.thread_id = (__u32)bpf_get_current_pid_tgid();
+	record.address = address;
+	send_at_once(&record.head, sizeof(record));
 }
 
 /* Report the file mapped at an address of the current process.
  *
  * The kernel only tries the lock of the mappings, and threads of one process that map
- * and unmap at once (a just-in-time compiler's) hold it for some microseconds. */
-static __always_inline bool report_mapping(__u64 address, __u32 slot)
+ * and unmap at once (a just-in-time compiler's) hold it for some microseconds, or for
+ * much longer where the holder was put aside for another task. */
+static __always_inline void report_mapping(__u64 address, __u32 slot)
 {
-	struct look_up wanted = { .address = address, .slot = slot };
+	struct look_up wanted = {
+		.address = address, .slot = slot, .failed = -EBUSY_ERROR
+	};
 
-	if (!FIND_VMA_EXISTS)
-		return false;
-	bpf_loop(LOOK_UP_ATTEMPTS, look_up_mapping, &wanted, 0);
-	return wanted.found;
+	if (FIND_VMA_EXISTS)
+		bpf_loop(LOOK_UPS, look_up_mapping, &wanted, 0);
+	if (wanted.failed == -EBUSY_ERROR)
+		ask_agent(address);
+	else if (wanted.failed)
+		count_gap(GAP_UNKNOWN_MAPPING);
 }
 
 static __always_inline void mapped(struct task_struct *task, struct pt_regs *regs,
@@ -173,16 +191,14 @@ static __always_inline void mapped(struct task_struct *task, struct pt_regs *reg
 	file = file_of(task, (int)REGS_ARG4(regs));
 	if (file)
 		report_file(file, USE_MAPPED, SCRATCH_SYSCALL);
-	else if (!report_mapping(address, SCRATCH_SYSCALL))
-		count_gap(GAP_UNKNOWN_MAPPING);
+	else
+		report_mapping(address, SCRATCH_SYSCALL);
 }
 
 static __always_inline void protected_again(struct pt_regs *regs)
 {
-	if (!(REGS_ARG2(regs) & PROT_EXECUTE))
-		return;
-	if (!report_mapping(REGS_ARG0(regs), SCRATCH_SYSCALL))
-		count_gap(GAP_UNKNOWN_MAPPING);
+	if (REGS_ARG2(regs) & PROT_EXECUTE && REGS_ARG1(regs))
+		report_mapping(REGS_ARG0(regs), SCRATCH_SYSCALL);
 }
 
 #endif

@@ -95,16 +95,27 @@ static __always_inline void start_record(struct record *head, __u8 type)
 	head->nanoseconds = bpf_ktime_get_ns();
 }
 
-static __always_inline bool send(struct record *record, __u64 size)
+static __always_inline bool send_flagged(struct record *record, __u64 size, __u64 flags)
 {
-	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
-	__u64 flags = waiting > RING_HURRY_BYTES ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
-
 	if (bpf_ringbuf_output(&ring, record, size, flags) == 0)
 		return true;
 	if (record->type < RECORD_TYPES)
 		__sync_fetch_and_add(&shared.lost[record->type], 1);
 	return false;
+}
+
+static __always_inline bool send(struct record *record, __u64 size)
+{
+	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+	bool hurry = waiting > RING_HURRY_BYTES;
+
+	return send_flagged(record, size, hurry ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+}
+
+/* For what the agent must look at before it changes. */
+static __always_inline bool send_at_once(struct record *record, __u64 size)
+{
+	return send_flagged(record, size, BPF_RB_FORCE_WAKEUP);
 }
 
 static __always_inline __u64 mix(__u64 state, __u64 word)

@@ -24,8 +24,8 @@ static __always_inline void report_loader(struct task_struct *task)
 			return;
 		if (entry[0] != AUXV_BASE)
 			continue;
-		if (entry[1] && !report_mapping(entry[1], SCRATCH_PROCESS))
-			count_gap(GAP_UNKNOWN_MAPPING);
+		if (entry[1])
+			report_mapping(entry[1], SCRATCH_PROCESS);
 		return;
 	}
 }

@@ -22,6 +22,7 @@ enum record_type {
 	RECORD_EXIT,
 	RECORD_NETWORK,
 	RECORD_REFUSED,
+	RECORD_MAPPING,
 	RECORD_TYPES
 };
 
@@ -126,10 +127,19 @@ struct refused_record {
 	char path[REFUSED_PATH_BYTES];
 };
 
+/* Executable memory whose file the kernel program could not look up. */
+struct mapping_record {
+	struct record head;
+	unsigned int thread_id;
+	unsigned int reserved;
+	unsigned long long address;
+};
+
 /* Written by the agent before the programs are loaded. */
 struct settings {
 	unsigned int namespace_inode; /* of the pid namespace; 0: learn by cgroup name */
 	unsigned int cgroup_name_bytes;
+	unsigned int never_look_up; /* every mapping is left to the agent: for tests */
 	char cgroup_name[CGROUP_NAME_BYTES];
 	unsigned char operation[SYSCALLS_MAX];
 	unsigned char path_argument[SYSCALLS_MAX];

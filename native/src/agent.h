@@ -101,6 +101,14 @@ void mappings_process_gone(pid_t process_id);
 void mappings_look(bool at_all);
 void mappings_compare(bool tell_all);
 void mappings_finish(void);
+/* Executable memory of which the main source could not tell the file. */
+struct mapping_event {
+	pid_t process_id;
+	pid_t thread_id;
+	unsigned long long address;
+	double seconds;
+};
+void mappings_resolve(const struct mapping_event *event);
 size_t mappings_processes(const pid_t **processes);
 
 /* texts.c: a set of strings. */

@@ -92,6 +92,7 @@ static int load(const struct target *target, const char *start, const char *end)
 		memcpy(settings->cgroup_name, target->cgroup_name,
 		       settings->cgroup_name_bytes);
 	}
+	settings->never_look_up = getenv("VEXXY_TRACE_NEVER_LOOK_UP") != NULL;
 	fill_operations(settings->operation, settings->path_argument);
 	return bpf_object__load(object);
 }
@@ -212,7 +213,7 @@ static void write_lost(void)
 {
 	static const char *const kinds[RECORD_TYPES] = {
 		"", "files", "executions", "directories", "forks", "exits", "connections",
-		"refusals",
+		"refusals", "mappings",
 	};
 
 	line_start("lost");
@@ -233,7 +234,7 @@ static void write_gaps(void)
 		[GAP_PTRACE] = { "ptrace", "a process could write code into another" },
 		[GAP_COMPAT] = { "compat", "32-bit system calls are not decoded" },
 		[GAP_UNKNOWN_MAPPING] = { "unknown_mapping",
-					  "memory was made executable and its file not found" },
+					  "executable memory was unmapped before it was looked at" },
 		[GAP_UNKNOWN_SYSCALL] = { "unknown_syscall",
 					  "a system call number is beyond the known ones" },
 		[GAP_UNKNOWN_FILE] = { "unknown_file",

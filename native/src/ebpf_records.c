@@ -115,6 +115,16 @@ static void on_process(const struct process_record *record)
 		report_exit(record->head.process_id, record->exit_code, seconds);
 }
 
+static void on_mapping(const struct mapping_record *record)
+{
+	mappings_resolve(&(struct mapping_event){
+		.process_id = record->head.process_id,
+		.thread_id = record->thread_id,
+		.address = record->address,
+		.seconds = seconds_of(record->head.nanoseconds),
+	});
+}
+
 int ebpf_record(void *context, void *data, size_t size)
 {
 	static char path[PATH_TEXT_BYTES];
@@ -139,6 +149,9 @@ int ebpf_record(void *context, void *data, size_t size)
 		break;
 	case RECORD_REFUSED:
 		on_refused(data);
+		break;
+	case RECORD_MAPPING:
+		on_mapping(data);
 		break;
 	default:
 		on_process(data);

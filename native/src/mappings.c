@@ -24,9 +24,17 @@ struct found {
 	char path[];
 };
 
+struct mapping {
+	unsigned long long first, end;
+	char permissions[5];
+	struct file_event file; /* device and inode only */
+	char *path; /* into the line; NULL: no file */
+	char line[LINE_BYTES];
+};
+
 static pid_t processes[PROCESSES_MAX];
 static bool looked[PROCESSES_MAX];
-static size_t process_count, unexplained, untold_processes;
+static size_t process_count, unexplained, unresolved, untold_processes;
 static struct texts explained, compared;
 static struct found *waiting;
 
@@ -74,12 +82,17 @@ size_t mappings_processes(const pid_t **out)
 	return process_count;
 }
 
+static bool is_device(const char *path)
+{
+	return strncmp(path, "/dev/", 5) == 0;
+}
+
 static void keep(pid_t process_id, char *path, const struct file_event *like)
 {
 	unsigned int flags = take_off_mark(path);
 	struct found *found;
 
-	if (strncmp(path, "/dev/", 5) == 0 || texts_has(&compared, path))
+	if (is_device(path) || texts_has(&compared, path))
 		return;
 	found = calloc(1, sizeof(*found) + strlen(path) + 1);
 	if (!found)
@@ -93,32 +106,80 @@ static void keep(pid_t process_id, char *path, const struct file_event *like)
 	waiting = found;
 }
 
+/* False at the last line; what is no file has no path. */
+static bool next_mapping(FILE *maps, struct mapping *out)
+{
+	unsigned int major = 0, minor = 0;
+	int at = 0;
+
+	if (!fgets(out->line, sizeof(out->line), maps))
+		return false;
+	out->first = out->end = out->file.inode = 0;
+	out->permissions[0] = 0;
+	sscanf(out->line, "%llx-%llx %4s %*x %x:%x %llu %n", &out->first, &out->end,
+	       out->permissions, &major, &minor, &out->file.inode, &at);
+	out->line[strcspn(out->line, "\n")] = 0;
+	out->file.device = makedev(major, minor);
+	out->path = at && out->file.inode && out->line[at] == '/' ? out->line + at : NULL;
+	return true;
+}
+
+static FILE *open_maps(pid_t process_id)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", process_id);
+	return fopen(path, "re");
+}
+
 /* False: the process is gone. */
 static bool look_at(pid_t process_id)
 {
-	char path[64], line[LINE_BYTES];
-	FILE *file;
+	FILE *maps = open_maps(process_id);
+	struct mapping mapping;
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", process_id);
-	file = fopen(path, "re");
-	if (!file)
+	if (!maps)
 		return false;
-	while (fgets(line, sizeof(line), file)) {
-		struct file_event like = { 0 };
-		char permissions[5] = "";
-		unsigned int major, minor;
-		int at = 0;
-
-		sscanf(line, "%*x-%*x %4s %*x %x:%x %llu %n", permissions, &major, &minor,
-		       &like.inode, &at);
-		line[strcspn(line, "\n")] = 0;
-		if (!at || permissions[2] != 'x' || !like.inode || line[at] != '/')
-			continue;
-		like.device = makedev(major, minor);
-		keep(process_id, line + at, &like);
-	}
-	fclose(file);
+	while (next_mapping(maps, &mapping))
+		if (mapping.path && mapping.permissions[2] == 'x')
+			keep(process_id, mapping.path, &mapping.file);
+	fclose(maps);
 	return true;
+}
+
+static bool find_mapping(pid_t process_id, unsigned long long address, struct mapping *out)
+{
+	FILE *maps = open_maps(process_id);
+	bool found = false;
+
+	while (maps && !found && next_mapping(maps, out))
+		found = out->first <= address && address < out->end;
+	if (maps)
+		fclose(maps);
+	return found;
+}
+
+void mappings_resolve(const struct mapping_event *event)
+{
+	struct mapping mapping;
+	struct file_event *file = &mapping.file;
+
+	/* Where the first thread ended, only the others still show the mappings. */
+	if (!find_mapping(event->process_id, event->address, &mapping) &&
+	    !find_mapping(event->thread_id, event->address, &mapping)) {
+		unresolved++;
+		return;
+	}
+	if (!mapping.path || is_device(mapping.path))
+		return;
+	file->flags = take_off_mark(mapping.path);
+	file->path = mapping.path;
+	file->use = USE_MAPPED;
+	file->process_id = event->process_id;
+	file->seconds = event->seconds;
+	file->source = "proc_maps";
+	report_file(file);
+	mappings_explained(file->path);
 }
 
 void mappings_look(bool at_all)
@@ -173,6 +234,9 @@ void mappings_finish(void)
 	if (unexplained)
 		report_gap("unexplained_mapping", unexplained,
 			   "files are mapped executable that the recorder did not see mapped");
+	if (unresolved)
+		report_gap("unknown_mapping", unresolved,
+			   "memory was made executable and its file not found");
 	if (untold_processes)
 		report_gap("processes_unchecked", untold_processes,
 			   "more processes ran at once than are checked by their maps");

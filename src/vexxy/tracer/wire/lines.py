@@ -116,6 +116,7 @@ class Lost(
     exits: int = 0
     connections: int = 0
     refusals: int = 0
+    mappings: int = 0
     skipped_runs: int = 0
     overflows: int = 0
     unread: int = 0
