@@ -259,3 +259,22 @@ def test_this_machines_own_packages_are_read_as_dpkg_reads_them(
         )
         for package in inventory.packages
     } == expected
+
+
+def test_code_that_is_listed_and_gone_is_told(survey: Survey) -> None:
+    """Documentation is left out of most images and proves nothing."""
+    listed = (
+        "/usr/bin",
+        "/usr/bin/own-config",
+        "/usr/lib/libown.so.1",
+        "/usr/share/doc/own/examples/run.py",
+    )
+    inventory = survey(
+        {
+            "/var/lib/dpkg/status": paragraph("own", "1.0-1"),
+            "/var/lib/dpkg/info/own.list": "\n".join(listed) + "\n",
+            "/usr/bin/own-config": "#!/bin/sh\n",
+        }
+    )
+    assert by_name(inventory)["own"].files == ("/usr/bin/own-config",)
+    assert by_name(inventory)["own"].missing == ("/usr/lib/libown.so.1",)

@@ -44,6 +44,8 @@ class Package:
             (Go and Rust binaries, nested jars), else None.
         files_known: False when the source of the inventory lists no files, so that
             "no owned file was touched" says nothing.
+        missing: Paths of code that the database lists and the image does not have; they
+            may have been moved.
     """
 
     purl: str
@@ -58,6 +60,7 @@ class Package:
     files: tuple[str, ...] = ()
     embedded_in: str | None = None
     files_known: bool = True
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import bisect
 import os
 import posixpath
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,12 @@ from vexxy.sbom.types import Distribution, Package, Problem
 
 METADATA_LIMIT_BYTES: Final = 64 * 1024 * 1024
 PROBLEMS_MAX: Final = 1000
+# What is worth missing: programs, libraries, modules. Images are built without
+# documentation, examples in it included.
+_CODE: Final = re.compile(
+    r"(?!/usr/share/doc/).*(/s?bin/[^/]+|/libexec/.*[^/]|\.so(\.[\w.]+)?|"
+    r"\.(py|pm|pl|rb|php|js|mjs|cjs|node|jar|a))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,7 @@ class Survey:
 
     def add_installed(self, installed: Installed) -> None:
         """Add a package of the distribution."""
+        listed = tuple(installed.files or ())
         self.packages.append(
             Package(
                 purl=purls.distribution_purl(
@@ -94,8 +102,9 @@ class Survey:
                 source_version=installed.source[1],
                 architecture=installed.architecture,
                 locations=(installed.location,),
-                files=self.existing(installed.files or ()),
+                files=self.existing(listed),
                 files_known=installed.files is not None,
+                missing=self.missing(listed),
             )
         )
 
@@ -106,6 +115,7 @@ class Survey:
         location: str,
         files: Iterable[str] | None = (),
         embedded_in: str | None = None,
+        missing: tuple[str, ...] = (),
     ) -> None:
         """Add a package `(purl type, full name, version)` found at `location`.
 
@@ -123,6 +133,7 @@ class Survey:
                 files=tuple(sorted(files or ())),
                 embedded_in=embedded_in,
                 files_known=files is not None,
+                missing=missing,
             )
         )
 
@@ -166,6 +177,12 @@ class Survey:
             if entry.path.endswith(".py"):
                 found.update(self._bytecode.get(entry.path, ()))
         return tuple(sorted(found))
+
+    def missing(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """Return the paths of code that nothing is at, sorted."""
+        code = (path for path in paths if _CODE.fullmatch(path))
+        gone = (path for path in code if self.root.find_file(path) is None)
+        return tuple(sorted(path for path in gone if self.root.resolve(path) is None))
 
     def distribution_files(self, path: str) -> frozenset[str] | None:
         """Return every file of the distribution's package that owns `path`, if one does.
