@@ -12,6 +12,7 @@ from vexxy.analysis.types import Request, Settings
 from vexxy.sandbox.types import (
     Ending,
     Port,
+    PortTraffic,
     Prepared,
     Privileges,
     Readiness,
@@ -40,8 +41,10 @@ QUIET = Counters(
     seconds_since_new_code=None,
 )
 WEB = (Port(80, "http"),)
-GOOD = TrafficReport(sent=4, answered=3, statuses={"200": 3, "404": 1})
-BROKEN = TrafficReport(sent=162, statuses={"503": 162})
+FINE = PortTraffic(4, 3, {"200": 3, "404": 1})
+FAILING = PortTraffic(162, 0, {"503": 162})
+GOOD = TrafficReport(4, 3, statuses=FINE.statuses, by_port={80: FINE})
+BROKEN = TrafficReport(162, statuses=FAILING.statuses, by_port={80: FAILING})
 WRITE = Refusal("openat", "EROFS", "/opt/plugins")
 
 
@@ -205,7 +208,15 @@ def test_an_image_that_only_fails_is_not_driven_and_says_so() -> None:
     found = observed(FakeSandbox(FakeRecording(), ports=WEB, traffic=BROKEN))
     assert not found.driven
     assert found.window.traffic_requests == 0
-    assert found.window.reasons == ("no HTTP request succeeded (503: 162)",)
+    assert found.window.reasons == ("no HTTP request to port 80 succeeded (503: 162)",)
+
+
+def test_one_port_that_only_fails_limits_what_the_others_answered() -> None:
+    ports = (*WEB, Port(8081, "http"))
+    both = TrafficReport(166, 3, by_port={80: FINE, 8081: FAILING})
+    found = observed(FakeSandbox(FakeRecording(), ports=ports, traffic=both))
+    assert found.window.traffic_requests == 3
+    assert found.window.reasons == ("no HTTP request to port 8081 succeeded (503: 162)",)
 
 
 def test_a_script_that_got_through_outweighs_the_built_in_drivers_failures() -> None:
@@ -225,7 +236,7 @@ def test_a_script_that_failed_outweighs_nothing() -> None:
     assert not found.driven
     assert found.window.reasons == (
         "the test script failed with exit code 22",
-        "no HTTP request succeeded (503: 162)",
+        "no HTTP request to port 80 succeeded (503: 162)",
     )
 
 
@@ -241,7 +252,7 @@ def test_an_idle_script_does_not_excuse_a_server_that_only_fails() -> None:
     found = observed(sandbox, script="true")
     assert not found.driven
     assert observation.NO_REACTION in found.window.reasons
-    assert "no HTTP request succeeded (503: 162)" in found.window.reasons
+    assert "no HTTP request to port 80 succeeded (503: 162)" in found.window.reasons
 
 
 def test_an_idle_script_beside_answered_requests_limits_nothing() -> None:

@@ -6,17 +6,21 @@ import random
 import socketserver
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fakes.patience import until
 from vexxy.integrations.http_driver import mutations, pokes, targets
 from vexxy.integrations.http_driver.generator import HttpTraffic
 from vexxy.integrations.http_driver.program import Driver
 from vexxy.integrations.http_driver.targets import Target
+from vexxy.sandbox import rules
 from vexxy.sandbox.errors import DriverFailed
-from vexxy.sandbox.types import Port, TrafficPlan
+from vexxy.sandbox.types import Port, TrafficPlan, TrafficReport
 
 PAGE = """
 <a href="next.html">n</a> <a href="/abs?x=1#part">a</a> <a href="https://example.com/">out</a>
@@ -157,15 +161,21 @@ class Site(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture
-def site() -> Iterator[Port]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+@contextmanager
+def serving(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[Port]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield Port(server.server_address[1], "http")
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def site() -> Iterator[Port]:
+    with serving(Site) as port:
+        yield port
 
 
 def reports(captured: str) -> list[dict[str, object]]:
@@ -215,17 +225,56 @@ class Broken(Site):
 def test_errors_are_kept_as_evidence_and_count_as_no_answer(
     capfdbinary: pytest.CaptureFixture[bytes],
 ) -> None:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Broken) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        port = Port(server.server_address[1], "http")
+    with serving(Broken) as port:
         Driver(TrafficPlan(ports=(port,), duration_seconds=30, requests_max=5)).run()
-        server.shutdown()
-        thread.join()
     last = reports(capfdbinary.readouterr().out.decode())[-1]
     assert (last["sent"], last["answered"], last["paths"]) == (5, 0, [])
     assert last["statuses"] == {"503": 5}
+
+
+def driven(plan: TrafficPlan, captured: pytest.CaptureFixture[bytes]) -> TrafficReport:
+    Driver(plan).run()
+    last = captured.readouterr().out.splitlines()[-1]
+    return msgspec.json.decode(last, type=TrafficReport)
+
+
+def test_a_port_that_only_fails_is_told_beside_one_that_answers(
+    site: Port, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    with serving(Broken) as broken:
+        ports = (site, broken)
+        report = driven(TrafficPlan(ports, 30, requests_max=60), capfdbinary)
+    good, bad = report.by_port[site.number], report.by_port[broken.number]
+    assert good.answered == good.statuses["200"] + good.statuses["302"] == report.answered
+    assert (bad.answered, set(bad.statuses)) == (0, {"501", "503"})
+    assert sum(bad.statuses.values()) == bad.sent
+    assert report.sent == good.sent + bad.sent
+    (limit,) = rules.traffic_limits(ports, report)
+    assert limit.startswith(f"no HTTP request to port {broken.number} succeeded (501")
+
+
+class Endless(Site):
+    """Every page leads to a hundred more."""
+
+    def do_GET(self) -> None:
+        body = "".join(f"<a href='{number}/'>x</a>" for number in range(100)).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def test_a_site_without_end_leaves_their_share_to_the_others(
+    site: Port, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    with serving(Endless) as endless:
+        ports = (endless, site)
+        report = driven(TrafficPlan(ports, 30, requests_max=100), capfdbinary)
+    assert report.by_port[endless.number].sent >= 50
+    assert report.by_port[site.number].sent >= 30
+    assert "GET /b" in report.paths
+    assert rules.traffic_limits(ports, report) == ()
 
 
 class Redis(socketserver.StreamRequestHandler):
@@ -249,8 +298,7 @@ def test_other_protocols_are_spoken_to_in_their_words() -> None:
 def test_the_program_runs_by_itself_and_reports(site: Port) -> None:
     plan = TrafficPlan(ports=(site,), duration_seconds=60)
     with HttpTraffic().start(plan, enter=()) as traffic:
-        while "GET /b" not in traffic.report().paths:
-            pass
+        until(lambda: "GET /b" in traffic.report().paths)
         report = traffic.stop()
     assert report.statuses["404"] > 0
     assert report.answered == report.statuses["200"] + report.statuses["302"]
@@ -259,7 +307,7 @@ def test_the_program_runs_by_itself_and_reports(site: Port) -> None:
 def test_a_program_that_cannot_start_is_told() -> None:
     plan = TrafficPlan(ports=(Port(1),), duration_seconds=1)
     running = HttpTraffic().start(plan, enter=("false",))
-    running._process.wait()
+    running._process.wait(60)
     with pytest.raises(DriverFailed):
         running.stop()
     with pytest.raises(DriverFailed):
@@ -269,10 +317,9 @@ def test_a_program_that_cannot_start_is_told() -> None:
 def test_a_driver_that_dies_on_the_way_is_told(site: Port) -> None:
     """Its answers so far are no drive of the whole window."""
     running = HttpTraffic().start(TrafficPlan(ports=(site,), duration_seconds=60), enter=())
-    while not running.report().sent and running._process.poll() is None:
-        running._listeners[0].join(0.05)
+    until(lambda: running.report().sent > 0 or running._process.poll() is not None)
     running._process.kill()
-    running._process.wait()
+    running._process.wait(60)
 
     report = running.stop()
 
@@ -303,13 +350,7 @@ def test_a_page_that_breaks_the_parser_does_not_end_the_drive(
             self.end_headers()
             self.wfile.write(body)
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Odd) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        port = Port(server.server_address[1], "http")
+    with serving(Odd) as port:
         Driver(TrafficPlan(ports=(port,), duration_seconds=30, requests_max=20)).run()
-        server.shutdown()
-        thread.join()
 
     assert reports(capfdbinary.readouterr().out.decode())[-1]["answered"] >= 20

@@ -10,6 +10,7 @@ import pytest
 
 from tests.fakes import engines, image_archive
 from tests.fakes.image_archive import Recipe
+from tests.fakes.patience import until
 from vexxy.sandbox import service
 from vexxy.sandbox.life import Sandbox
 from vexxy.sandbox.ports import ContainerEngine
@@ -86,8 +87,7 @@ class Runner:
     def output(self, script: str, **given: object) -> str:
         """Return what a script that ends by itself wrote."""
         sandbox = self.start(script, **given)
-        while self.state(sandbox) is not ContainerStatus.EXITED:
-            pass
+        until(lambda: self.state(sandbox) is ContainerStatus.EXITED)
         return sandbox.logs()
 
     def state(self, sandbox: Sandbox) -> ContainerStatus:

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests.fakes.patience import until
 from tests.sandbox.conftest import Runner
 from vexxy.integrations.container_engine.adapter import Engine
 from vexxy.sandbox import service
@@ -100,8 +101,7 @@ def test_another_runtime_than_asked_for_is_never_used_silently(
 
 def test_an_image_that_listens_to_its_signal_ends_gracefully(runner: Runner) -> None:
     sandbox = runner.start("trap 'echo bye; exit 0' TERM; echo up; while true; do :; done")
-    while "up" not in sandbox.logs():
-        pass
+    until(lambda: "up" in sandbox.logs())
     ending = sandbox.end(timeout_seconds=20)
     assert not ending.exited_by_itself
     assert (ending.exit_code, ending.logs) == (0, "up\nbye\n")

@@ -15,6 +15,7 @@ from vexxy.sandbox.types import (
     Owner,
     Placement,
     Port,
+    PortTraffic,
     Privileges,
     Scratch,
     TrafficReport,
@@ -219,22 +220,49 @@ def test_only_2xx_and_3xx_are_success(status: str, *, expected: bool) -> None:
     assert rules.is_success(status) is expected
 
 
-def test_a_server_that_only_failed_proves_nothing() -> None:
-    web = (Port(80, "http"), Port(6379, "redis"))
-    failed = TrafficReport(sent=162, statuses={"503": 160, "404": 2, "redis": 3})
-    assert rules.traffic_limits(web, failed) == (
-        "no HTTP request succeeded (404: 2, 503: 160)",
+WEB = Port(80, "http")
+REDIS = Port(6379, "redis")
+
+
+def traffic(**by_port: PortTraffic) -> TrafficReport:
+    known = {int(name.strip("_")): one for name, one in by_port.items()}
+    return TrafficReport(
+        sent=sum(one.sent for one in known.values()),
+        answered=sum(one.answered for one in known.values()),
+        by_port=known,
     )
-    (silent,) = rules.traffic_limits(web, TrafficReport(sent=9))
-    assert "none was answered" in silent
 
 
-def test_one_success_or_no_http_at_all_limits_nothing() -> None:
-    mixed = TrafficReport(sent=5, answered=1, statuses={"200": 1, "404": 4})
-    assert rules.traffic_limits((Port(80, "http"),), mixed) == ()
-    redis = TrafficReport(sent=5, answered=5, statuses={"redis": 5})
-    assert rules.traffic_limits((Port(6379, "redis"),), redis) == ()
-    assert rules.traffic_limits((Port(80, "http"),), TrafficReport()) == ()
+def test_a_server_that_only_failed_proves_nothing() -> None:
+    failed = PortTraffic(162, 0, {"503": 160, "404": 2})
+    redis = PortTraffic(3, 3, {"redis": 3})
+    assert rules.traffic_limits((WEB, REDIS), traffic(_80=failed, _6379=redis)) == (
+        "no HTTP request to port 80 succeeded (404: 2, 503: 160)",
+    )
+    silent = traffic(_80=PortTraffic(9), _6379=PortTraffic(9))
+    assert rules.traffic_limits((WEB, REDIS), silent) == (
+        "no HTTP request to port 80 succeeded (none was answered)",
+        "nothing answered the built-in driver at port 6379 (redis)",
+    )
+
+
+def test_what_one_port_answers_says_nothing_about_another() -> None:
+    good = PortTraffic(90, 80, {"200": 80, "404": 10})
+    broken = PortTraffic(90, 0, {"502": 90})
+    web = (WEB, Port(8443, "https"), Port(9090, "http"))
+    assert rules.traffic_limits(web, traffic(_80=good, _8443=broken)) == (
+        "no HTTP request to port 8443 succeeded (502: 90)",
+        "no HTTP request to port 9090 succeeded (none was sent)",
+    )
+
+
+def test_one_success_at_each_port_limits_nothing() -> None:
+    mixed = PortTraffic(5, 1, {"200": 1, "404": 4})
+    assert rules.traffic_limits((WEB,), traffic(_80=mixed)) == ()
+    redis = PortTraffic(5, 5, {"redis": 5})
+    assert rules.traffic_limits((REDIS,), traffic(_6379=redis)) == ()
+    assert rules.traffic_limits((WEB, REDIS), traffic(_80=mixed, _6379=redis)) == ()
+    assert rules.traffic_limits((WEB,), TrafficReport()) == ()
 
 
 def test_an_owner_that_ended_is_gone_and_one_that_runs_is_not() -> None:

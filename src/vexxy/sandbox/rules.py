@@ -16,6 +16,7 @@ from vexxy.sandbox.types import (
     Placement,
     Plan,
     Port,
+    PortTraffic,
     Privileges,
     Relaxation,
     SandboxRequest,
@@ -172,18 +173,28 @@ def is_success(status: str) -> bool:
 
 
 def traffic_limits(ports: Sequence[Port], report: TrafficReport) -> tuple[str, ...]:
-    """Return why the built-in driver's requests prove nothing, as sentences.
+    """Return why the built-in driver's requests prove nothing, a sentence for each port.
 
-    A server whose backend is missing answers everything, with errors.
+    A server whose backend is missing answers everything, with errors; and what another
+    port answers says nothing about the code behind this one.
     """
-    spoken = any(port.protocol in HTTP_PROTOCOLS for port in ports)
-    if not spoken or not report.sent or any(map(is_success, report.statuses)):
+    if not report.sent:
         return ()
-    counts = {
-        status: count for status, count in report.statuses.items() if status.isdecimal()
-    }
+    nothing = PortTraffic()
+    limits = (_port_limit(port, report.by_port.get(port.number, nothing)) for port in ports)
+    return tuple(limit for limit in limits if limit)
+
+
+def _port_limit(port: Port, traffic: PortTraffic) -> str:
+    if port.protocol not in HTTP_PROTOCOLS:
+        silent = f"nothing answered the built-in driver at port {port.number}"
+        return "" if traffic.answered else f"{silent} ({port.protocol})"
+    if any(map(is_success, traffic.statuses)):
+        return ""
+    counts = traffic.statuses
     told = ", ".join(f"{status}: {counts[status]}" for status in sorted(counts))
-    return (f"no HTTP request succeeded ({told or 'none was answered'})",)
+    why = told or ("none was answered" if traffic.sent else "none was sent")
+    return f"no HTTP request to port {port.number} succeeded ({why})"
 
 
 def blind_spots(runtime: str | None) -> tuple[str, ...]:

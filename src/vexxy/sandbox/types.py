@@ -271,6 +271,15 @@ class TrafficPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class PortTraffic:
+    """What the built-in driver did with one port; fields as in `TrafficReport`."""
+
+    sent: int = 0
+    answered: int = 0
+    statuses: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class TrafficReport:
     """What the built-in driver did.
 
@@ -280,6 +289,8 @@ class TrafficReport:
             `traffic_requests`.
         paths: Distinct targets that were so answered, as `GET /path` or `redis PING`.
         statuses: How often each status came back (`200`, `404`, `tcp`), errors included.
+        by_port: The same for each port that was sent anything: another port's answers
+            say nothing about the code behind one that only fails.
         passes: Whole rounds over everything known.
         mutated: How many requests had mutated input.
         failure: Why the driver ended before it was told to; empty if it did not.
@@ -293,15 +304,21 @@ class TrafficReport:
     mutated: int = 0
     errors: tuple[str, ...] = ()
     failure: str = ""
+    by_port: Mapping[int, PortTraffic] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a sandbox used, None where the engine does not say."""
+    """What a sandbox used, None where the engine does not say.
+
+    Attributes:
+        hides_written: The image wrote where it cannot be measured.
+    """
 
     memory_peak_bytes: int | None = None
     cpu_seconds: float | None = None
     written_bytes: int | None = None
+    hides_written: bool = False
 
 
 @dataclass(frozen=True, slots=True)

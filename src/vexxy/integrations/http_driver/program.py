@@ -16,7 +16,7 @@ import msgspec
 
 from vexxy.integrations.http_driver import mutations, pokes, targets
 from vexxy.sandbox import rules
-from vexxy.sandbox.types import LOOPBACK, Port, TrafficPlan, TrafficReport
+from vexxy.sandbox.types import LOOPBACK, Port, PortTraffic, TrafficPlan, TrafficReport
 
 ANSWER_SECONDS_MAX: Final = 5.0
 REPORT_SECONDS: Final = 0.5
@@ -32,6 +32,20 @@ UNREADABLE: Final = (
 BODY_BYTES_MAX: Final = 1024 * 1024
 
 
+class _Tally:
+    """What one port was sent and answered."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.answered = 0
+        self.statuses: Counter[str] = Counter()
+
+    def count(self, status: str, *, answered: bool) -> None:
+        """Add an answer; `answered` says whether it counts as one."""
+        self.statuses[status] += 1
+        self.answered += answered
+
+
 class Driver:
     """Sends what the plan allows, in an order that is the same in every run."""
 
@@ -39,13 +53,14 @@ class Driver:
         self._plan = plan
         self._deadline = time.monotonic() + plan.duration_seconds
         self._sent = 0
-        self._answered = 0
+        self._turn_ends = 0.0
+        self._turn_budget = 0
+        self._tallies: dict[int, _Tally] = {}
         self._mutated = 0
         self._passes = 0
         self._next_at = 0.0
         self._reported_at = 0.0
         self._paths: dict[str, None] = {}
-        self._statuses: Counter[str] = Counter()
         self._errors: dict[str, None] = {}
         self._known: dict[int, dict[targets.Target, None]] = {}
         self._chance = random.Random(0)  # noqa: S311  repeatable, not secret
@@ -54,7 +69,8 @@ class Driver:
         """Make passes until the time or the budget is over."""
         while not self._over():
             started = time.monotonic()
-            for port in self._plan.ports:
+            for number, port in enumerate(self._plan.ports):
+                self._begin_turn(len(self._plan.ports) - number)
                 if port.protocol in rules.HTTP_PROTOCOLS:
                     self._drive_http(port)
                 else:
@@ -69,11 +85,16 @@ class Driver:
 
     def report(self) -> None:
         """Write what was done so far."""
+        tallies = self._tallies.values()
         report = TrafficReport(
             sent=self._sent,
-            answered=self._answered,
+            answered=sum(one.answered for one in tallies),
             paths=tuple(self._paths),
-            statuses=dict(self._statuses),
+            statuses=dict(sum((one.statuses for one in tallies), Counter[str]())),
+            by_port={
+                number: PortTraffic(one.sent, one.answered, dict(one.statuses))
+                for number, one in self._tallies.items()
+            },
             passes=self._passes,
             mutated=self._mutated,
             errors=tuple(self._errors),
@@ -82,7 +103,15 @@ class Driver:
         sys.stdout.buffer.flush()
         self._reported_at = time.monotonic()
 
+    def _begin_turn(self, ports_left: int) -> None:
+        """Give a port its share of what is left: none may use up the others' window."""
+        now = time.monotonic()
+        self._turn_ends = now + (self._deadline - now) / ports_left
+        left = self._plan.requests_max - self._sent
+        self._turn_budget = self._sent + max(1, left // ports_left)
+
     def _drive_http(self, port: Port) -> None:
+        tally = self._tallies.setdefault(port.number, _Tally())
         known = self._known.setdefault(
             port.number, dict.fromkeys(targets.first_targets(self._plan.seed_paths))
         )
@@ -93,21 +122,25 @@ class Driver:
             headers={"User-Agent": "vexxy", "Host": "localhost"},
         ) as client:
             for target in _growing(known):
-                if self._over():
+                if self._over() or self._is_turn_over():
                     return
-                for found in self._ask(client, target, {}):
+                for found in self._ask(client, tally, (target, {})):
                     if len(known) < TARGETS_MAX:
                         known.setdefault(found)
                 if self._plan.fuzz and self._passes:
-                    for bent, headers in mutations.mutated(target, self._chance):
+                    for asked in mutations.mutated(target, self._chance):
                         self._mutated += 1
-                        self._ask(client, bent, headers)
+                        self._ask(client, tally, asked)
 
     def _ask(
-        self, client: httpx.Client, target: targets.Target, headers: dict[str, str]
+        self,
+        client: httpx.Client,
+        tally: _Tally,
+        asked: tuple[targets.Target, dict[str, str]],
     ) -> list[targets.Target]:
         """Send one request; return what its answer leads to."""
-        self._take_turn()
+        target, headers = asked
+        self._take_turn(tally)
         if target.content_type:
             headers = {"Content-Type": target.content_type, **headers}
         try:
@@ -123,7 +156,9 @@ class Driver:
                 self._errors.setdefault(f"{target.method}: {type(error).__name__}")
             return []
         status = str(answer.status_code)
-        self._count(target.name, status, answered=rules.is_success(status))
+        answered = rules.is_success(status)
+        tally.count(status, answered=answered)
+        self._note(target.name, answered=answered)
         try:
             return _leads(target, answer.headers, text)
         except UNREADABLE as error:
@@ -134,23 +169,22 @@ class Driver:
             return []
 
     def _poke(self, port: Port) -> None:
+        tally = self._tallies.setdefault(port.number, _Tally())
         for name, answered in pokes.poke(port.number, port.protocol):
-            self._take_turn()
+            self._take_turn(tally)
             if answered:
-                self._count(name, port.protocol, answered=True)
-            if self._over():
+                tally.count(port.protocol, answered=True)
+                self._note(name, answered=True)
+            if self._over() or self._is_turn_over():
                 return
 
-    def _count(self, name: str, status: str, *, answered: bool) -> None:
-        self._statuses[status] += 1
-        if not answered:
-            return
-        self._answered += 1
-        if len(self._paths) < PATHS_MAX:
+    def _note(self, name: str, *, answered: bool) -> None:
+        if answered and len(self._paths) < PATHS_MAX:
             self._paths.setdefault(name)
 
-    def _take_turn(self) -> None:
+    def _take_turn(self, tally: _Tally) -> None:
         self._sent += 1
+        tally.sent += 1
         now = time.monotonic()
         if now < self._next_at:
             time.sleep(self._next_at - now)
@@ -160,6 +194,9 @@ class Driver:
 
     def _over(self) -> bool:
         return time.monotonic() >= self._deadline or self._sent >= self._plan.requests_max
+
+    def _is_turn_over(self) -> bool:
+        return time.monotonic() >= self._turn_ends or self._sent >= self._turn_budget
 
 
 def _leads(
