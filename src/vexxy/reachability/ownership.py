@@ -172,7 +172,7 @@ class Ownership:
     def _index(self, profile: ExecutionProfile) -> Mapping[str, list[FileAccess]]:
         """Index accesses by every name of the file, and by the source of cached code."""
         index: dict[str, list[FileAccess]] = defaultdict(list)
-        accesses = (*profile.files_accessed, *_implied(profile))
+        accesses = (*profile.files_accessed, *implied(profile))
         for access in (*accesses, *self._loaders(accesses)):
             if access.access is Access.METADATA:
                 continue
@@ -200,7 +200,7 @@ class Ownership:
                     )
 
 
-def _implied(profile: ExecutionProfile) -> list[FileAccess]:
+def implied(profile: ExecutionProfile) -> list[FileAccess]:
     """Return what the other parts of a profile say about files."""
     found = [FileAccess(one, Access.EXECUTED, 0.0) for one in profile.executed_binaries]
     found += [FileAccess(one, Access.MAPPED, 0.0) for one in profile.loaded_libraries]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from vexxy.advisories.types import Match
-from vexxy.reachability import outside
+from vexxy.reachability import copies, outside
+from vexxy.reachability.copies import Copies
 from vexxy.reachability.loadable.closure import Closure
 from vexxy.reachability.loadable.tree import Surroundings, Tree
 from vexxy.reachability.ownership import Owned, Ownership
@@ -33,13 +34,14 @@ def overlay(
 ) -> Loadable:
     """Return what could still be loaded after what the profile saw.
 
-    The inventory is not needed for it today: files are followed, not packages.
+    Files are followed, not packages; the inventory only tells copies of a package's
+    files, and programs of the distribution from those that were built into the image.
     """
-    del inventory
-    tree = _tree(root, settings)
+    tree = _tree(root, settings, inventory)
     ran = outside.find(tree, profile)
     closure = Closure(tree, outside.with_moved(profile, ran))
-    return closure.compute(settings.arguments)
+    found = closure.compute(settings.arguments)
+    return Copies(tree, inventory).with_loadable(found)
 
 
 def judge(
@@ -59,11 +61,12 @@ def judge(
     """
     if loadable is None:
         loadable = overlay(root, profile, inventory, settings=settings)
-    tree = _tree(root, settings)
+    tree = _tree(root, settings, inventory)
     ran = outside.find(tree, profile)
     gaps = (*loadable.gaps, *ran.gaps)
     observation = weigh(profile, driven=driven, settings=settings, inconsistencies=gaps)
     profile = outside.with_moved(profile, ran)
+    profile = Copies(tree, inventory).with_copied(profile)
     gatherer = _Gatherer(
         ownership=Ownership(tree, profile, inventory),
         proofs=Proofs(tree, profile, loadable),
@@ -125,6 +128,7 @@ class _Gatherer:
         )
 
 
-def _tree(root: Root, settings: Settings) -> Tree:
-    surroundings = Surroundings(settings.environment, settings.working_directory)
-    return Tree(root, surroundings)
+def _tree(root: Root, settings: Settings, inventory: Inventory) -> Tree:
+    tree = Tree(root, Surroundings(settings.environment, settings.working_directory))
+    tree.distributed = copies.distributed_files(tree, inventory)
+    return tree

@@ -74,6 +74,13 @@ class MovedAccess(FileAccess):
 
 
 @dataclass(frozen=True, slots=True)
+class CopiedAccess(FileAccess):
+    """A package's file that ran as a copy, which no package owns."""
+
+    copy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """Why a file that was not seen running could still be loaded.
 

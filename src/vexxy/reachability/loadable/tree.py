@@ -39,12 +39,17 @@ class Surroundings:
 
 
 class Tree:
-    """An indexed view of one root; every index is built at its first use."""
+    """An indexed view of one root; every index is built at its first use.
+
+    Attributes:
+        distributed: Canonical paths of the files that the distribution's packages own.
+    """
 
     def __init__(self, root: Root, surroundings: Surroundings) -> None:
         self._root: Final = root
         self.surroundings: Final = surroundings
         self.entries: Final = root.entries
+        self.distributed: frozenset[str] = frozenset()
         self._resolved: dict[str, str | None] = {}
         self._links: dict[str, Mapping[str, str]] = {}
 
@@ -95,6 +100,13 @@ class Tree:
             return self._root.read_bytes(path, limit=limit)
         except (FileMissing, FileTooLarge, FileUnreadable):
             return None
+
+    def read_start(self, path: str, length: int) -> bytes:
+        """Return the first bytes of the file at a canonical path; none if unreadable."""
+        if path in self.entries:
+            with suppress(OSError), self._root.host_path(path).open("rb") as file:
+                return file.read(length)
+        return b""
 
     def read_text(self, path: str) -> str | None:
         """Return a text file's content, undecodable bytes replaced; None for others."""

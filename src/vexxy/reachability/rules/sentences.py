@@ -4,7 +4,7 @@ from typing import Final
 
 from vexxy.advisories.types import Match
 from vexxy.reachability.rules.facts import Facts, SymbolFact, SymbolState
-from vexxy.reachability.types import MovedAccess, Reference, Unfollowed
+from vexxy.reachability.types import CopiedAccess, MovedAccess, Reference, Unfollowed
 from vexxy.tracer.types import Access, FileAccess
 
 NAMES_MAX: Final = 3
@@ -194,6 +194,8 @@ def access(one: FileAccess) -> str:
     """Return one access as a sentence without a stop."""
     process = f" by {one.process}" if one.process and one.process != one.path else ""
     moved = f" as {one.ran_as}, outside the image," if isinstance(one, MovedAccess) else ""
+    if isinstance(one, CopiedAccess):
+        moved = f" as its copy {one.copy}"
     when = f"at {one.first_seen_seconds:.1f} s"
     return f"{one.path} {VERBS[one.access]}{moved}{process} {when}"
 

@@ -15,6 +15,7 @@ MAGIC: Final = b"\x7fELF"
 PT_LOAD: Final = 1
 PT_DYNAMIC: Final = 2
 PT_INTERP: Final = 3
+PT_NOTE: Final = 4
 PF_X: Final = 1
 DT_NEEDED: Final = 1
 DT_STRTAB: Final = 5
@@ -44,6 +45,8 @@ PACKED_WITHIN: Final = 1024
 BUNDLE: Final = b"MEI\x0c\x0b\x0a\x0b\x0e"
 BUNDLE_WITHIN: Final = 8192
 ENTRIES_MAX: Final = 1 << 20
+BUILD_ID: Final = 3
+BUILD_ID_OWNER: Final = b"GNU\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,39 @@ def sections(content: bytes) -> dict[str, Segment]:
         return _sections(content, _layout(content))
     except (struct.error, IndexError, ValueError, OverflowError) as error:
         raise Unparsable(f"a damaged ELF file: {error}") from error
+
+
+def build_id(content: bytes) -> bytes:
+    """Return what identifies one build of a program or library; empty if nothing does.
+
+    It survives stripping and most editing. The first page of a file is enough.
+    Source: "GNU build ID", ld(1) `--build-id`; notes: System V ABI, "Note Section".
+    """
+    if content[:4] != MAGIC:
+        return b""
+    try:
+        layout = _layout(content)
+        for segment in _segments(content, layout):
+            if segment.kind == PT_NOTE:
+                found = _note(content[segment.offset :][: segment.size], layout.order)
+                if found:
+                    return found
+    except (struct.error, IndexError, ValueError, OverflowError):
+        return b""
+    return b""
+
+
+def _note(notes: bytes, order: str) -> bytes:
+    form = struct.Struct(f"{order}III")
+    at = 0
+    while at + form.size <= len(notes):
+        owner_size, size, kind = form.unpack_from(notes, at)
+        owner = at + form.size
+        start = owner + (owner_size + 3) // 4 * 4
+        if kind == BUILD_ID and notes[owner : owner + owner_size] == BUILD_ID_OWNER:
+            return notes[start : start + size]
+        at = start + (size + 3) // 4 * 4
+    return b""
 
 
 def _layout(content: bytes) -> Layout:
