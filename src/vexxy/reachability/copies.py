@@ -5,7 +5,7 @@ bytes are, or when the linker's mark of the build is: a copy may have been strip
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Final
@@ -13,10 +13,11 @@ from typing import Final
 from vexxy.reachability.loadable.modules import source_of
 from vexxy.reachability.loadable.tree import Tree
 from vexxy.reachability.ownership import implied
+from vexxy.reachability.presence import owned_files
 from vexxy.reachability.rules import packages
 from vexxy.reachability.types import CopiedAccess, Loadable, Reference
 from vexxy.reachability.wire import elf
-from vexxy.sbom.types import Inventory, Package
+from vexxy.sbom.types import Inventory
 from vexxy.tracer.types import Access, ExecutionProfile, FileAccess
 
 # An empty module, or one line that loads another, is the same in many packages.
@@ -93,12 +94,6 @@ class Copies:
                 if mark:
                     found[mark].append(path)
         return found
-
-
-def owned_files(tree: Tree, owners: Iterable[Package]) -> frozenset[str]:
-    """Return the canonical paths of the files that packages list and that exist."""
-    found = (tree.locate(path) for one in owners for path in one.files)
-    return frozenset(path for path in found if path is not None)
 
 
 def distributed_files(tree: Tree, inventory: Inventory) -> frozenset[str]:

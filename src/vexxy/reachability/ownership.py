@@ -10,6 +10,7 @@ from typing import Final
 from vexxy.reachability.errors import Unparsable
 from vexxy.reachability.loadable.modules import source_of
 from vexxy.reachability.loadable.tree import Tree
+from vexxy.reachability.presence import Missing
 from vexxy.reachability.rules import packages
 from vexxy.reachability.rules.facts import Presence
 from vexxy.reachability.rules.observation import CODE_ACCESSES
@@ -46,6 +47,7 @@ class Ownership:
     def __init__(self, tree: Tree, profile: ExecutionProfile, inventory: Inventory) -> None:
         self._tree: Final = tree
         self._inventory: Final = inventory
+        self._missing: Final = Missing(tree, inventory)
         self._accesses: Final = self._index(profile)
 
     def look_up(self, package: Package) -> Owned:
@@ -81,12 +83,12 @@ class Ownership:
             gone = self._gone(package, (package.embedded_in,))
             return (Presence.PRESENT, where) if files else gone
         if not package.files_known or not package.files:
-            meta = "it lists no files (a meta or virtual package)"
+            meta = "it lists no files that are there (a meta or virtual package, or moved)"
             silent = "the inventory does not say which files it has"
             return Presence.UNKNOWN, meta if package.files_known else silent
-        hollow = self._hollow(package, files) if files else ""
-        if hollow:
-            return Presence.UNKNOWN, hollow
+        doubt = self._missing.moved(package, files) or self._hollow(package, files)
+        if doubt:
+            return Presence.UNKNOWN, doubt
         if files:
             there = f"{len(files)} of {len(package.files)} listed files are there"
             return Presence.PRESENT, there
@@ -94,6 +96,8 @@ class Ownership:
 
     def _hollow(self, package: Package, files: frozenset[str]) -> str:
         """Return why a package that is there cannot hold what is vulnerable, or nothing."""
+        if not files:
+            return ""
         if packages.only_describes(files):
             return "it only has files that describe it (a meta package)"
         sibling = self._running_sibling(package, files)

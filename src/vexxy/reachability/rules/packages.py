@@ -22,6 +22,9 @@ CODE_SUFFIXES: Final = (
     ".phtml", ".module", ".awk", ".xsl", ".tm", ".ph", ".al",
 )  # fmt: skip
 VERSIONED_LIBRARY: Final = re.compile(r".*\.so(\.[\d.]+)?")
+PROGRAM: Final = re.compile(r".*/(s?bin/[^/.][^/]*|libexec/.*[^/])")
+# What a linker puts into programs.
+LINKED: Final = (".a", ".o", ".lo", ".rlib")
 NO_PROGRAM: Final = (".sh", ".html", ".htm")
 BROWSER_SUFFIXES: Final = (".js", ".mjs", ".wasm")
 DESCRIPTIVE: Final = re.compile(
@@ -59,6 +62,22 @@ def is_code(path: str, *, executable: bool) -> bool:
     """Return whether a file may be code, by its name and mode."""
     library = VERSIONED_LIBRARY.fullmatch(path) is not None
     return executable or library or path.endswith(CODE_SUFFIXES)
+
+
+def is_missed(path: str) -> bool:
+    """Return whether a listed file that is gone leaves a doubt about where it went.
+
+    Documentation and what interpreters write for themselves are left out of images.
+    """
+    if DESCRIPTIVE.fullmatch(path) or path.endswith((".pyc", *NO_PROGRAM)):
+        return False
+    return is_code(path, executable=PROGRAM.fullmatch(path) is not None)
+
+
+def is_native(path: str) -> bool:
+    """Return whether a path is that of a program or a library, by its name alone."""
+    library = VERSIONED_LIBRARY.fullmatch(path) or path.endswith(LINKED)
+    return bool(library or PROGRAM.fullmatch(path))
 
 
 def is_data_only(paths: Iterable[str], executables: frozenset[str]) -> bool:
