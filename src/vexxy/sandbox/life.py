@@ -178,14 +178,20 @@ class Sandbox:
         if now < self._checked_at + CHECK_DISK_SECONDS:
             return
         self._checked_at = now
-        written = self._engine.usage(self._prepared.container_id).written_bytes or 0
-        limit = self._request.limits.disk_bytes
-        if written > limit:
-            self._engine.stop(self._prepared.container_id, timeout_seconds=0)
+        usage = self._engine.usage(self._prepared.container_id)
+        written, limit = usage.written_bytes or 0, self._request.limits.disk_bytes
+        if written <= limit and not usage.hides_written:
+            return
+        self._engine.stop(self._prepared.container_id, timeout_seconds=0)
+        if usage.hides_written:
             raise DiskFull(
-                f"the image wrote {written} bytes, more than the {limit} it may",
-                hint="see what it writes without end; the rest of the disk is untouched",
+                "the image wrote below so many directories that it cannot be measured",
+                hint="see what it writes; the rest of the disk is untouched",
             )
+        raise DiskFull(
+            f"the image wrote {written} bytes, more than the {limit} it may",
+            hint="see what it writes without end; the rest of the disk is untouched",
+        )
 
     def end(self, *, timeout_seconds: float = STOP_SECONDS) -> Ending:
         """Stop it: first the image's stop signal, and after the time a kill.

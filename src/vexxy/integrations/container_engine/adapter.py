@@ -239,8 +239,14 @@ class Engine:
         memory, cpu = (
             storage.control_group_usage(process_id) if process_id else (None, None)
         )
-        written = storage.written_bytes(found) if self._info.host_processes else None
-        return Usage(memory_peak_bytes=memory, cpu_seconds=cpu, written_bytes=written)
+        seen = self._info.host_processes
+        written, is_all = storage.written(found) if seen else (None, True)
+        return Usage(
+            memory_peak_bytes=memory,
+            cpu_seconds=cpu,
+            written_bytes=written,
+            hides_written=not is_all,
+        )
 
     def logs(self, container_id: str, *, limit_bytes: int) -> str:
         """Return the end of standard output and error, in the order written."""

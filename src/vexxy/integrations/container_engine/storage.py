@@ -1,11 +1,13 @@
 """What lies on the host: mounts, scratch directories, control groups, sizes."""
 
+import errno
 import hashlib
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from vexxy.sandbox.types import Scratch
@@ -15,6 +17,13 @@ CONTROL_GROUPS: Final = Path("/sys/fs/cgroup")
 NANOSECONDS: Final = 1e9
 MICROSECONDS: Final = 1e6
 MOUNT_SECONDS_MAX: Final = 30
+# Two descriptors each; nothing that is not made to hide lies deeper.
+DIRECTORIES_DEEP_MAX: Final = 128
+# With both flags Linux calls a link no directory, as it does a file.
+_INTO: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# What an image removes or replaces meanwhile, and what is not this user's to look at:
+# without root nothing runs here, so the helper, which is root, measures it.
+_VANISHED: Final = (FileNotFoundError, NotADirectoryError, PermissionError)
 
 
 def give_to_owner(process_id: int, scratch: Scratch) -> None:
@@ -42,15 +51,33 @@ def mount_root(container_id: str, found: Mapping[str, Any]) -> Path | None:
         return None
     target = ROOTS_DIRECTORY / container_id
     target.mkdir(parents=True, exist_ok=True)
-    options = f"ro,lowerdir={upper}:{lower}"
-    command = ("mount", "-t", "overlay", "vexxy", "-o", options, str(target))
-    done = subprocess.run(
-        command, capture_output=True, check=False, timeout=MOUNT_SECONDS_MAX
-    )
-    if done.returncode == 0:
+    if _mount_layers([upper, *lower.split(":")], target):
         return target
     target.rmdir()
     return None
+
+
+def _mount_layers(layers: Sequence[str], target: Path) -> bool:
+    """Lay directories over each other, the topmost first; return whether that worked.
+
+    The kernel takes one page of options, which the paths of some forty layers fill. So
+    the layers are named by short links, which it follows once, while it mounts.
+    """
+    with TemporaryDirectory(dir=ROOTS_DIRECTORY) as links:
+        names = [str(number) for number in range(len(layers))]
+        for name, layer in zip(names, layers, strict=True):
+            Path(links, name).symlink_to(layer)
+        options = f"ro,lowerdir={':'.join(names)}"
+        done = subprocess.run(
+            ("mount", "-t", "overlay", "vexxy", "-o", options, str(target)),
+            cwd=links,
+            # From 2.39 on, mount hands over option by option, each 255 bytes at most.
+            env={**os.environ, "LIBMOUNT_FORCE_MOUNT2": "always"},
+            capture_output=True,
+            check=False,
+            timeout=MOUNT_SECONDS_MAX,
+        )
+    return done.returncode == 0
 
 
 def unmount_root(container_id: str) -> None:
@@ -89,8 +116,10 @@ def manifest_digest(found: Mapping[str, Any]) -> str | None:
     return digest if any(entry.endswith(f"@{digest}") for entry in listed) else None
 
 
-def written_bytes(found: Mapping[str, Any]) -> int | None:
-    """Return what a container wrote to its own layer and its volumes, None if unseen.
+def written(found: Mapping[str, Any]) -> tuple[int | None, bool]:
+    """Return the bytes a container wrote to its own layer and volumes, None if unseen.
+
+    And whether that is all: an image can hide what it writes from being measured.
 
     Args:
         found: The answer of `/containers/{id}/json`.
@@ -100,8 +129,11 @@ def written_bytes(found: Mapping[str, Any]) -> int | None:
     volumes = [mount["Source"] for mount in mounts if mount.get("Type") == "volume"]
     places = [Path(place) for place in (upper, *volumes) if place]
     if not any(place.exists() for place in places):
-        return None
-    return sum(size for place in places for size in _sizes(place))
+        return None, True
+    try:
+        return sum(size for place in places for size in _sizes(place)), True
+    except OSError:
+        return None, False
 
 
 def control_group_usage(process_id: int) -> tuple[int | None, float | None]:
@@ -143,13 +175,32 @@ def _number(path: Path) -> int | None:
 
 
 def _sizes(place: Path) -> Iterator[int]:
-    """Yield the size of each file below; what vanishes meanwhile has none."""
-    pending = [place]
-    while pending:
-        with suppress(OSError), os.scandir(pending.pop()) as listing:
+    """Yield the size of each file below; what vanishes meanwhile has none.
+
+    Raises:
+        OSError: Some of it cannot be looked at.
+    """
+    with suppress(*_VANISHED):
+        descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        yield from _sizes_in(descriptor, deep=1)
+
+
+def _sizes_in(directory: int, *, deep: int) -> Iterator[int]:
+    """Yield sizes below an open directory, which is closed.
+
+    Directories are opened one in another, because a path that an image made may be
+    longer than any that the kernel takes.
+    """
+    try:
+        with os.scandir(directory) as listing:
             for entry in listing:
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append(Path(entry.path))
-                else:
-                    with suppress(OSError):
+                with suppress(*_VANISHED):
+                    if not entry.is_dir(follow_symlinks=False):
                         yield entry.stat(follow_symlinks=False).st_blocks * 512
+                    elif deep < DIRECTORIES_DEEP_MAX:
+                        below = os.open(entry.name, _INTO, dir_fd=directory)
+                        yield from _sizes_in(below, deep=deep + 1)
+                    else:
+                        raise OSError(errno.ELOOP, "directories too deep to be measured")
+    finally:
+        os.close(directory)
