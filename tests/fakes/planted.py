@@ -60,6 +60,9 @@ class Planted:
     def touched(self, path: str, access: Access = Access.CODE, at: float = 1.0) -> None:
         self.accesses.append(FileAccess(path, access, at))
 
+    def read_by(self, program: str, path: str, access: Access = Access.DATA) -> None:
+        self.accesses.append(FileAccess(path, access, 1.0, program))
+
     def ran_outside(self, path: str, access: Access = Access.CODE) -> None:
         self.outside.append(FileAccess(path, access, 1.0, "/usr/bin/interpreter"))
 

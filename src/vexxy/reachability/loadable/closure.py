@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Final
 
 from vexxy.reachability.errors import Unparsable
-from vexxy.reachability.loadable import interpreters, node, python
+from vexxy.reachability.loadable import interpreters, node, python, shell
 from vexxy.reachability.loadable.commands import Commands, is_shell_script
 from vexxy.reachability.loadable.configuration import (
     CONFIGURATION_BYTES_MAX,
@@ -59,6 +59,7 @@ class Closure:
         self._gaps: list[str] = []
         self._configurations: set[str] = set()
         self._programs: set[str] = set(self._executed)
+        self._shell_texts: set[str] = set()
         self._queue: deque[str] = deque()
         self._ran: Final = {
             language.name: any(
@@ -86,6 +87,7 @@ class Closure:
 
     def _seed(self, arguments: Iterable[str]) -> None:
         """Add what the command lines, variables and configuration name."""
+        arguments = [*arguments]
         lines = [*arguments]
         for process in self._profile.processes:
             lines += process.arguments[1:]
@@ -93,6 +95,7 @@ class Closure:
             shell = " " in line or "\n" in line or ";" in line
             self._take("", self._commands.line(line, shell=shell))
             self._take_names("", line)
+        self._take("", self._commands.read_by_shells(self._profile, arguments))
         for value in self._tree.surroundings.environment.values():
             self._take("", self._commands.line(value, shell=False))
             self._take_names("", value)
@@ -167,8 +170,8 @@ class Closure:
             return
         yield self._commands.interpreter(content)
         text = content.decode("utf-8", "replace")
-        if is_shell_script(path, content):
-            yield self._commands.script(path, text)
+        if self._is_shell_text(path, content):
+            yield self._commands.shell_script(path, text)
             if self._ran[PYTHON.name]:
                 yield self._python.words(text)
             return
@@ -180,6 +183,17 @@ class Closure:
                 yield self._python.compiled(path, content)
         elif content[:2] == b"#!":
             yield self._commands.script(path, text)
+
+    def _is_shell_text(self, path: str, content: bytes) -> bool:
+        """Whether a shell reads the file; one without a mark is a script of its, too."""
+        plain = "." not in path.rpartition("/")[2] and content[:2] != b"#!"
+        return (
+            path in self._shell_texts
+            or is_shell_script(path, content)
+            or (
+                plain and self._tree.executable(path) and self._commands.shell.is_text(path)
+            )
+        )
 
     def _language_reader(
         self, path: str, content: bytes
@@ -200,6 +214,9 @@ class Closure:
         if lead.how == MENTIONS:
             self._configuration(path, via=path)
             return
+        if lead.how == shell.READS and path not in self._shell_texts:
+            self._shell_texts.add(path)
+            self._queue.append(path)
         if lead.how.startswith(NAMED) and path not in self._programs:
             # It may be run as a program: look again, now also at what only that does.
             self._programs.add(path)

@@ -8,17 +8,24 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from vexxy.reachability.loadable import configuration, programs, shell
 from vexxy.reachability.loadable.linker import Linker
 from vexxy.reachability.loadable.native import path_leads
 from vexxy.reachability.loadable.tree import Lead, Tree
 from vexxy.reachability.wire import tokens
+from vexxy.tracer.types import Access, ExecutionProfile
 
 SHEBANG: Final = re.compile(rb"#![ \t]*(\S+)(?:[ \t]+(\S+))?[^\n]*")
-SHELLS: Final = frozenset({"sh", "dash", "bash", "ash", "ksh", "zsh", "mksh", "busybox"})
 SHELL_SUFFIXES: Final = (".sh", ".bash")
 SCRIPT_SUFFIXES: Final = (
     ".sh", ".py", ".js", ".mjs", ".cjs", ".pl", ".rb", ".php", ".lua", ".tcl", ".jar",
 )  # fmt: skip
+
+# Where PATH is changed, a program outside it may come before the one in it.
+SETS_PATH: Final = re.compile(r"\bPATH=")
+
+# Every package has files of these names: without their directory they name none.
+EVERYWHERE: Final = frozenset({"__init__.py", "__main__.py"})
 
 # A literal that starts a call or a list, where a standard library names its programs.
 CALLED: Final = re.compile(
@@ -70,38 +77,86 @@ class Commands:
         self._tree: Final = tree
         self._linker: Final = linker
         self._search: Final = linker.directories
+        self._programs: Final = programs.Programs(tree)
+        self.shell: Final = shell.Shell(tree)
 
     def script(self, path: str, text: str) -> Iterator[Lead]:
         """Yield what a script can start: any program it names, anywhere."""
         yield from self._named(path, without_comments(text), "command")
 
+    def shell_script(self, path: str, text: str) -> Iterator[Lead]:
+        """Yield what a script of a shell can start, or read as more of itself."""
+        yield from self.script(path, text)
+        yield from self.texts(without_comments(text))
+
+    def texts(self, text: str) -> Iterator[Lead]:
+        """Yield the files that a script or command line has a shell read."""
+        for target in self.shell.texts(text):
+            yield Lead(target, shell.READS, "command")
+
+    def read_by_shells(
+        self, profile: ExecutionProfile, arguments: Iterable[str]
+    ) -> Iterator[Lead]:
+        """Yield the texts that a shell was seen reading, or was told to read."""
+        lines = {" ".join(arguments)}
+        for process in profile.processes:
+            if process.executable.rpartition("/")[2] in shell.SHELLS:
+                lines.add(" ".join(process.arguments))
+        for line in lines:
+            yield from self.texts(line)
+        targets = [*self.shell.of_environment(self._tree.surroundings.environment)]
+        targets += [
+            one.path
+            for one in profile.files_accessed
+            if shell.is_shell(one.process)
+            and one.access in {Access.CODE, Access.DATA}
+            and self.shell.is_text(one.path)
+        ]
+        for target in dict.fromkeys(targets):
+            yield Lead(target, shell.READS, "command")
+
     def configuration(self, path: str, text: str) -> Iterator[Lead]:
         """Yield what a configuration file can start or make something load."""
         if COMMAND_FILES.match(path) or COMMAND_LINES.search(text):
             yield from self._named(path, without_comments(text), "configuration")
-        else:
-            yield from self._paths(without_comments(text), "configuration")
+            return
+        said = without_comments(text)
+        yield from self._paths(said, "configuration")
+        values = "\n".join(configuration.commands(said))
+        if values:
+            yield from self._named(path, values, "configuration")
 
     def line(self, text: str, *, shell: bool) -> Iterator[Lead]:
         """Yield what an argument or a variable names."""
         if shell:
             yield from self._named("", text, "command")
+            yield from self.texts(text)
         else:
             yield from self._paths(text, "command")
             yield from self._words(tokens.words(text), "command")
 
-    def program(self, text: str, *, runs: bool, indirect: bool) -> Iterator[Lead]:
+    def program(
+        self, text: str, *, runs: bool, indirect: bool, application: bool = False
+    ) -> Iterator[Lead]:
         """Yield what the string literals of a program in some language name.
 
         `runs` says that the program can start others: words that stand where a command
         stands count then, too. `indirect` takes them from any literal, not only from
-        those that start a list or a call.
+        those that start a list or a call. `application` also takes names put together
+        from values; of libraries that would be any name.
         """
         if runs:
             literals = set(tokens.literals(text)) if indirect else _called(text)
+            shells = any(shell.is_shell(literal) for literal in literals)
             for literal in literals:
+                if shell.RUN.search(literal):
+                    yield from self.texts(literal)
+                elif shells and literal.startswith("/") and " " not in literal:
+                    yield from self.texts(f"sh {literal}")
                 words = tokens.commands(literal)
                 yield from self._words(words, "command")
+                if application:
+                    yield from self._fitting(words, "command")
                 if indirect:
                     yield from self._relative("", words, "command")
         leads = list(self._paths(text, "command"))
@@ -146,14 +201,22 @@ class Commands:
     def _named(self, path: str, text: str, source: str) -> Iterator[Lead]:
         yield from self._paths(text, source)
         words = tokens.words(text)
-        yield from self._words(words, source)
+        yield from self._words(words, source, everywhere=SETS_PATH.search(text) is not None)
+        yield from self._fitting(programs.with_values(text), source)
         yield from self._relative(path, words, source)
 
-    def _words(self, words: Iterable[str], source: str) -> Iterator[Lead]:
+    def _words(
+        self, words: Iterable[str], source: str, *, everywhere: bool = False
+    ) -> Iterator[Lead]:
         for word in words:
-            target = self._tree.programs.get(word)
-            if target is not None:
+            for target in self._programs.meant(word, everywhere=everywhere):
                 yield Lead(target, f"names the program {word},", source)
+
+    def _fitting(self, words: Iterable[str], source: str) -> Iterator[Lead]:
+        """Programs whose name is put together from values (`tool-$kind`)."""
+        for word in words:
+            for target in self._programs.fitting(word):
+                yield Lead(target, f"names programs like {word}, hence", source)
 
     def _paths(self, text: str, source: str) -> Iterator[Lead]:
         data = text.encode("utf-8", "surrogateescape")
@@ -178,7 +241,10 @@ class Commands:
             if not word.endswith(SCRIPT_SUFFIXES) and not word.startswith("./"):
                 continue
             name = word.rpartition("/")[2]
+            tail = "/".join(("", *word.lstrip("./").split("/")[-2:]))
             for target in self._tree.files_named(name):
+                if name in EVERYWHERE and (tail == f"/{name}" or tail not in target):
+                    continue
                 installed = "-packages/" in target or "/node_modules/" in target
                 if target != path and not installed:
                     yield Lead(target, f"names the script {word},", source)
@@ -194,7 +260,7 @@ def is_shell_script(path: str, content: bytes) -> bool:
     if found is None:
         return path.endswith(SHELL_SUFFIXES)
     words = {found[1].rpartition(b"/")[2], (found[2] or b"").rpartition(b"/")[2]}
-    return any(word.decode("latin-1") in SHELLS for word in words)
+    return any(word.decode("latin-1") in shell.SHELLS for word in words)
 
 
 def without_comments(text: str) -> str:

@@ -1,9 +1,11 @@
-"""Which files are configuration, by their names.
+"""Which files are configuration, by their names, and which of their values are commands.
 
 A configuration file is not code, so naming one makes nothing loadable; what it names in
-turn does.
+turn does. A command stands under a key that speaks of one, or in a line of a crontab.
 """
 
+import re
+from collections.abc import Iterator
 from typing import Final
 
 # How a lead to a configuration file is written; it is read, never listed as loadable.
@@ -13,6 +15,8 @@ CONFIGURATION_BYTES_MAX: Final = 4 * 1024 * 1024
 SUFFIXES: Final = (
     "", ".conf", ".cfg", ".cnf", ".ini", ".json", ".yaml", ".yml", ".toml", ".xml", ".env",
     ".properties", ".service", ".load", ".list", ".rc", ".config", ".local", ".d", ".txt",
+    ".cron", ".crontab", ".tab", ".jobs", ".hcl", ".tmpl", ".template", ".tpl", ".timer",
+    ".json5", ".jsonc", ".plist", ".xconf", ".settings", ".desktop", ".policy", ".rules",
 )  # fmt: skip
 ELSEWHERE: Final = (
     "/proc/", "/sys/", "/dev/", "/usr/share/zoneinfo/", "/usr/share/locale/",
@@ -30,6 +34,76 @@ MANIFESTS: Final = frozenset(
         "setup.cfg", "RECORD", "METADATA", "LICENSE", "README",
     }
 )  # fmt: skip
+
+KEYS: Final = (
+    r"(?:cmd|command|exec|run|(?<!de)(?<!sub)(?<!tran)script|hook|program|prog\b|handler"
+    r"|shell|action|entry_?point|argv?\b|args|invoke|spawn|launch|binary|\bbin\b|helper"
+    r"|notif(?:y|ication)|pipe\b|filter|worker|jobs?\b|tasks?\b|tool|start|stop|reload"
+    r"|callback|trigger|convert|processor|daemon|editor|pager|mailer|sendmail|browser"
+    r"|viewer|before|after|\bpre|\bpost|steps?\b|\btest\b|check|probe)"
+)
+NAME: Final = rf"[\w.-]{{0,60}}?{KEYS}[\w.-]{{0,60}}"
+# Any key with such a word in it: `execute-command: x`, `"onHook": ["x"]`, `<exec>x</exec>`;
+# at the start of a line without a sign, too: `exec-start x`.
+KEY: Final = re.compile(
+    rf"(?mi)(?:^|(?<=[\s{{,\[;<\"'])){NAME}(?:[\"']?\s{{0,40}}[:=]|>)"
+    rf"|^[ \t]*{NAME}[ \t](?=\S)"
+)
+# Five or more fields of time, or a nickname, before a command; a sixth counts as its word.
+CRONTAB: Final = re.compile(
+    r"(?m)^[ \t]*(?:@\w+[ \t]+|(?:[\d*][\d*/,~?-]*[ \t]+){2}"
+    r"(?:(?:[\d*?][\w*/,~#?-]*|[A-Za-z]{3}(?:[,-][A-Za-z]{3})*)[ \t]+){3})(\S.*)$"
+)
+SWITCHES: Final = frozenset(
+    {"true", "false", "yes", "no", "on", "off", "none", "null", "test", "[", "]"}
+)
+QUOTED: Final = re.compile(r"[ \t]*(\"[^\"\n]*\"|'[^'\n]*'|\[[^\]]{0,2000}\])")
+OPENS: Final = re.compile(r"[\[{(|>&\\,+-]*")
+VALUE_LENGTH_MAX: Final = 1000
+BLOCK_LINES_MAX: Final = 200
+
+
+def commands(text: str) -> Iterator[str]:
+    """Yield the values of a configuration that are commands, as they are written."""
+    for found in CRONTAB.finditer(text):
+        yield found[1]
+    for found in KEY.finditer(text):
+        value = _value(text, found.end())
+        if value.strip().strip("\"',;}] ").lower() not in SWITCHES:
+            yield value
+        if OPENS.fullmatch(value.strip()):
+            yield from _block(text, found.start())
+
+
+def _value(text: str, at: int) -> str:
+    quoted = QUOTED.match(text, at)
+    if quoted is not None:
+        return quoted[1]
+    end = text.find("\n", at, at + VALUE_LENGTH_MAX)
+    return text[at : end if end >= 0 else at + VALUE_LENGTH_MAX]
+
+
+def _block(text: str, at: int) -> Iterator[str]:
+    """Yield the lines below a key whose own line holds no value, as far as indented."""
+    first = text.rfind("\n", 0, at) + 1
+    key = text[first : text.find("\n", at)]
+    indent = _indent(key)
+    below = text.find("\n", at)
+    for _ in range(BLOCK_LINES_MAX):
+        if below < 0:
+            return
+        end = text.find("\n", below + 1)
+        line = text[below + 1 : end if end >= 0 else len(text)]
+        item = line.lstrip().startswith("-") and _indent(line) == indent
+        if line.strip() and not item and _indent(line) <= indent:
+            return
+        if line.strip("\"'- ,\t").lower() not in SWITCHES:
+            yield line[:VALUE_LENGTH_MAX]
+        below = end
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" \t"))
 
 
 def is_configuration(path: str) -> bool:

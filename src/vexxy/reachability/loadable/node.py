@@ -51,9 +51,11 @@ class Node:
         parsed = jssource.read(text)
         for request in parsed.requests:
             yield from self._leads(self.resolve(request, path), "requires")
-        yield from self._commands.program(text, runs=parsed.runs, indirect=True)
         literals = set(tokens.literals(text))
         package = self.package_of(path)
+        yield from self._commands.program(
+            text, runs=parsed.runs, indirect=True, application=package is None
+        )
         yield from self._files(path, package, literals)
         named = self._named(literals, split=package is None)
         if package is None:

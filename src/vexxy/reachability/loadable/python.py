@@ -99,7 +99,9 @@ class Python:
         if source.entry_points or not standard:
             yield from self._entry_points(path, source)
         said = pysource.without_documentation(text) if standard else text
-        yield from self._commands.program(said, runs=source.runs, indirect=not standard)
+        yield from self._commands.program(
+            said, runs=source.runs, indirect=not standard, application=application
+        )
         if source.loads_libraries:
             yield from self._libraries(tokens.literals(text))
         if application:
