@@ -32,9 +32,9 @@ def test_a_script_gets_host_and_port_and_reaches_the_image(runner: Runner) -> No
 def test_a_script_with_an_interpreter_is_run_by_it(runner: Runner) -> None:
     sandbox = runner.start("sleep 1000")
     run = sandbox.run_script(
-        "#!/usr/bin/awk BEGIN{print 1+1; exit 5}\n", timeout_seconds=20
+        "#!/usr/bin/awk -f\nBEGIN { print 1 + 1; exit 5 }\n", timeout_seconds=20
     )
-    assert run.exit_code != 0 or "2" in run.output
+    assert (run.exit_code, run.output) == (5, "2\n")
     run = sandbox.run_script("#!/bin/sh -e\nfalse\necho on\n", timeout_seconds=20)
     assert (run.exit_code, run.output) == (1, "")
 

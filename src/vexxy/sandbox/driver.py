@@ -35,18 +35,18 @@ _KEPT: Final = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
 _HOSTS: Final = f"{LOOPBACK} localhost\n::1 localhost\n".encode()
 
 
-def enter_network(process_id: int) -> tuple[str, ...]:
-    """Return the command prefix that runs a program in the network of a process."""
-    return ("nsenter", f"--net=/proc/{process_id}/ns/net", "--")
+def enter_network(path: str) -> tuple[str, ...]:
+    """Return the command prefix that runs a program in a network; see its `path`."""
+    return ("nsenter", f"--net={path}", "--")
 
 
-def beside(process_id: int) -> tuple[str, ...]:
+def beside(network_path: str) -> tuple[str, ...]:
     """Return the prefix for a trusted program: it sees this machine's files, read-only.
 
     It has no capability, its own process tree, and ends when its parent does.
     """
     return (
-        *enter_network(process_id),
+        *enter_network(network_path),
         _bubblewrap(),
         *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--new-session"),
         *("--die-with-parent", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev"),
@@ -57,11 +57,11 @@ def beside(process_id: int) -> tuple[str, ...]:
 def run_script(
     script: str,
     *,
-    process_id: int,
+    network_path: str,
     ports: Sequence[int],
     timeout_seconds: float,
 ) -> ScriptRun:
-    """Run a test script against the sandbox of a process; return what it did.
+    """Run a test script against the sandbox of a network; return what it did.
 
     The script gets HOST, PORT (the first) and PORTS (all, separated by spaces). It
     runs as nobody with `/tmp` to write to; without a `#!` line it is read by `sh`. Its
@@ -80,7 +80,7 @@ def run_script(
     }
     with _given(script.encode()) as text, _given(_HOSTS) as hosts:
         command = [
-            *enter_network(process_id),
+            *enter_network(network_path),
             *_confined(text.fileno(), hosts.fileno()),
             *([] if script.startswith("#!") else ["sh"]),
             SCRIPT_PATH,

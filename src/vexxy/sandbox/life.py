@@ -113,10 +113,11 @@ class Sandbox:
             state = self._engine.state(self._prepared.container_id)
             self._process_id = state.process_id
         if self._process_id is not None:
-            demand_same_machine(self._process_id, self._prepared.container_id)
             # An image that exits at once takes its network with it.
             with suppress(FileNotFoundError, ProcessLookupError):
                 self._network = self._enter(self._process_id)
+            # Afterwards, so that the network is known to be of the process looked at.
+            demand_same_machine(self._process_id, self._prepared.container_id)
 
     def await_ready(
         self,
@@ -157,7 +158,7 @@ class Sandbox:
         """Run a test script against the ports that answered; see `driver.run_script`."""
         return driver.run_script(
             script,
-            process_id=self._alive(),
+            network_path=self._alive().path,
             ports=self._port_numbers(),
             timeout_seconds=timeout_seconds,
         )
@@ -166,7 +167,7 @@ class Sandbox:
         self, generator: TrafficGenerator, plan: TrafficPlan
     ) -> RunningTraffic:
         """Begin to send traffic from beside the sandbox; close what is returned."""
-        return generator.start(plan, enter=driver.beside(self._alive()))
+        return generator.start(plan, enter=driver.beside(self._alive().path))
 
     def check(self) -> None:
         """Enforce the limits that the kernel does not; may be called at any rate.
@@ -242,7 +243,7 @@ class Sandbox:
 
     def received(self) -> int:
         """Return how many connections and datagrams came in on its network so far."""
-        return network.received(self.process_id)
+        return self._network.received() if self._network else 0
 
     def protocol_of(self, port: int, *, patience_seconds: float) -> str | None:
         """Return what answers on the port, None when nothing connects."""
@@ -260,10 +261,10 @@ class Sandbox:
         answering = self._ready.ports if self._ready else ()
         return tuple(port.number for port in answering) or self._request.ports
 
-    def _alive(self) -> int:
-        if self._process_id is None or self.has_ended() is not None:
+    def _alive(self) -> network.SandboxNetwork:
+        if self._network is None or self.has_ended() is not None:
             raise DriverFailed("the image has ended, so nothing can be sent to it")
-        return self._process_id
+        return self._network
 
     def _enter(self, process_id: int) -> network.SandboxNetwork:
         try:

@@ -14,6 +14,7 @@ from vexxy.sandbox.types import LOOPBACK
 
 CLONE_NEWNET: Final = 0x40000000
 LISTEN: Final = "0A"
+TABLES: Final = Path("/proc/thread-self/net")
 CONNECT_SECONDS_MAX: Final = 1.0
 SILENCE_SECONDS: Final = 0.3
 
@@ -51,17 +52,29 @@ class SandboxNetwork:
         Raises:
             OSError: The process ended, or entering is not allowed.
         """
-        self._process_id = process_id
+        self._descriptor = os.open(f"/proc/{process_id}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vexxy-network")
-        descriptor = os.open(f"/proc/{process_id}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            self._thread.submit(_enter, descriptor).result()
-        finally:
-            os.close(descriptor)
+            self._thread.submit(_enter, self._descriptor).result()
+        except OSError:
+            self.close()
+            raise
+
+    @property
+    def path(self) -> str:
+        """Where another program opens this very network, until it is left.
+
+        A process ID may be another process's by then; our own is ours.
+        """
+        return f"/proc/{os.getpid()}/fd/{self._descriptor}"
 
     def listening(self) -> tuple[int, ...]:
         """Return the TCP ports on which something listens, ascending."""
-        return listening_ports(self._process_id)
+        return self.inside(listening_ports)
+
+    def received(self) -> int:
+        """Return how many connections and datagrams came in so far."""
+        return self.inside(received)
 
     def protocol_of(self, port: int, *, patience_seconds: float) -> str | None:
         """Return what answers on the port, None when nothing connects."""
@@ -74,6 +87,7 @@ class SandboxNetwork:
     def close(self) -> None:
         """Leave."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+        os.close(self._descriptor)
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -89,21 +103,20 @@ class SandboxNetwork:
         self.close()
 
 
-def listening_ports(process_id: int) -> tuple[int, ...]:
-    """Return the TCP ports that a process's network listens on, as the kernel lists."""
+def listening_ports() -> tuple[int, ...]:
+    """Return the TCP ports that the calling thread's network listens on."""
     ports = set()
     for table in ("tcp", "tcp6"):
         with suppress(OSError):
-            lines = Path("/proc", str(process_id), "net", table).read_text().splitlines()
-            for line in lines[1:]:
+            for line in (TABLES / table).read_text().splitlines()[1:]:
                 fields = line.split()
                 if fields[3] == LISTEN:
                     ports.add(int(fields[1].rpartition(":")[2], 16))
     return tuple(sorted(ports))
 
 
-def received(process_id: int) -> int:
-    """Return how many TCP connections and UDP datagrams came in on a process's network.
+def received() -> int:
+    """Return how many connections and datagrams came in on the calling thread's network.
 
     Source: RFC 4022 and RFC 4113, tcpPassiveOpens and udpInDatagrams, as
     `/proc/PID/net/snmp` lists them. What nobody listened for is not among them.
@@ -111,7 +124,7 @@ def received(process_id: int) -> int:
     counts: dict[str, int] = {}
     for table in ("snmp", "snmp6"):
         with suppress(OSError):
-            counts |= _counts(Path("/proc", str(process_id), "net", table).read_text())
+            counts |= _counts((TABLES / table).read_text())
     wanted = ("Tcp:PassiveOpens", "Udp:InDatagrams", "Udp6InDatagrams")
     return sum(counts.get(name, 0) for name in wanted)
 
