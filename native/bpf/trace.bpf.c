@@ -8,6 +8,7 @@
 #include "network.h"
 #include "process.h"
 #include "refused.h"
+#include "uprobes.h"
 
 /* The helpers used here are given to GPL-compatible programs only. */
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -13,6 +13,10 @@
 #define SEEN_SLOTS (1u << 18)
 #define NO_PATH_ARGUMENT 0xff
 #define NEW_MOUNT_NAMESPACE 0x20000
+#define PROBES_MAX (1u << 16)
+#define PROBE_ENTRY (1ull << 32) /* in a probe's cookie, above its number */
+#define FRAMES_MAX 30
+#define COMMAND_BYTES 16
 
 enum record_type {
 	RECORD_FILE = 1,
@@ -23,6 +27,7 @@ enum record_type {
 	RECORD_NETWORK,
 	RECORD_REFUSED,
 	RECORD_MAPPING,
+	RECORD_HIT,
 	RECORD_TYPES
 };
 
@@ -133,6 +138,18 @@ struct mapping_record {
 	unsigned int thread_id;
 	unsigned int reserved;
 	unsigned long long address;
+};
+
+struct hit_record {
+	struct record head;
+	unsigned int probe;
+	unsigned int container_process_id;
+	unsigned int thread_id;
+	unsigned int frame_count;
+	char command[COMMAND_BYTES];
+	unsigned long long address;
+	unsigned long long caller; /* 0 where the probe is not at a function's entry */
+	unsigned long long frames[FRAMES_MAX];
 };
 
 /* Written by the agent before the programs are loaded. */

@@ -11,6 +11,7 @@
 
 #include "agent.h"
 #include "ebpf.h"
+#include "uprobes.h"
 
 #define PROGRAMS_MAX 8
 
@@ -94,6 +95,7 @@ static int load(const struct target *target, const char *start, const char *end)
 	}
 	settings->never_look_up = getenv("VEXXY_TRACE_NEVER_LOOK_UP") != NULL;
 	fill_operations(settings->operation, settings->path_argument);
+	uprobes_choose(object);
 	return bpf_object__load(object);
 }
 
@@ -115,7 +117,11 @@ static int attach(char *reason)
 	struct bpf_program *program;
 
 	bpf_object__for_each_program(program, object) {
-		struct bpf_link *link = bpf_program__attach(program);
+		struct bpf_link *link;
+
+		if (uprobes_own(program))
+			continue;
+		link = bpf_program__attach(program);
 
 		if (!link || link_count == PROGRAMS_MAX) {
 			snprintf(reason, REASON_BYTES, "attaching %s failed: %s",
@@ -147,18 +153,30 @@ static int prepare(const struct target *target, char *reason)
 	return bpf_map_update_elem(entering, &process_id, &one, BPF_ANY);
 }
 
-static int start(const struct target *target, char *reason)
+static int load_either(const struct target *target)
 {
 	const char *variant = getenv("VEXXY_TRACE_OBJECT");
 	int failed = -1;
 
-	last_complaint[0] = 0;
-	libbpf_set_print(complain);
 	if (!variant || strcmp(variant, "plain") != 0)
 		failed = load(target, typed_object, typed_object_end);
 	if (failed) {
 		unload();
 		failed = load(target, plain_object, plain_object_end);
+	}
+	return failed;
+}
+
+static int start(const struct target *target, char *reason)
+{
+	int failed;
+
+	last_complaint[0] = 0;
+	libbpf_set_print(complain);
+	failed = load_either(target);
+	if (failed && uprobes_give_up(last_complaint)) {
+		unload();
+		failed = load_either(target);
 	}
 	if (failed) {
 		snprintf(reason, REASON_BYTES, "the kernel refused the programs (%s): %s",
@@ -170,6 +188,7 @@ static int start(const struct target *target, char *reason)
 		unload();
 		return -1;
 	}
+	uprobes_begin(object);
 	return 0;
 }
 
@@ -213,7 +232,7 @@ static void write_lost(void)
 {
 	static const char *const kinds[RECORD_TYPES] = {
 		"", "files", "executions", "directories", "forks", "exits", "connections",
-		"refusals", "mappings",
+		"refusals", "mappings", "hits",
 	};
 
 	line_start("lost");
@@ -253,6 +272,7 @@ static void write_gaps(void)
 static void finish(void)
 {
 	drain();
+	uprobes_finish();
 	for (unsigned int number = 0; number < SYSCALLS_MAX; number++)
 		if (shared->syscalls[number])
 			syscall_seen(number);

@@ -7,6 +7,7 @@
 
 #include "agent.h"
 #include "ebpf.h"
+#include "uprobes.h"
 
 #define PATH_TEXT_BYTES (PATH_BYTES + NAME_BYTES + 2)
 
@@ -149,6 +150,9 @@ int ebpf_record(void *context, void *data, size_t size)
 		break;
 	case RECORD_REFUSED:
 		on_refused(data);
+		break;
+	case RECORD_HIT:
+		uprobes_hit(data);
 		break;
 	case RECORD_MAPPING:
 		on_mapping(data);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "uprobes.h"
 
 #define ROUND_MILLISECONDS 20
 #define LOOK_EVERY_SECONDS 1.0
@@ -92,7 +93,7 @@ static void finish(const struct source *source)
 
 int record_until_told(const struct source *source)
 {
-	struct pollfd polled[3] = {
+	struct pollfd polled[4] = {
 		{ .fd = source->descriptor(), .events = POLLIN },
 		{ .fd = STDOUT_FILENO },
 		{ .events = POLLIN },
@@ -106,11 +107,14 @@ int record_until_told(const struct source *source)
 	fcntl(STDOUT_FILENO, F_SETFL, fcntl(STDOUT_FILENO, F_GETFL) | O_NONBLOCK);
 	for (;;) {
 		polled[1].events = lines_waiting() ? POLLOUT : 0;
-		if (poll(polled, 3, ROUND_MILLISECONDS) < 0 && errno != EINTR)
+		polled[3] = (struct pollfd){ uprobes_descriptor(), POLLIN, 0 };
+		if (poll(polled, 4, ROUND_MILLISECONDS) < 0 && errno != EINTR)
 			return 1;
 		look_when_due();
 		source->drain();
 		mappings_compare(source->opens_explain_mappings);
+		if (polled[3].revents)
+			uprobes_more();
 		if (polled[1].revents & (POLLERR | POLLNVAL) || !lines_write())
 			return 1;
 		if (polled[2].revents & POLLIN)

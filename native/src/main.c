@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "uprobes.h"
 
 #define SOURCES 3
 #define EXISTING_MAX 4096
@@ -27,8 +28,9 @@ static int usage(void)
 {
 	fputs("usage: vexxy-trace probe\n"
 	      "       vexxy-trace record --pid PID [--source auto|ebpf|fanotify|ptrace]"
-	      " [--root PATH]\n"
-	      "       vexxy-trace record --cgroup-name TEXT [--source auto|ebpf]\n",
+	      " [--root PATH] [--probes FILE|-]\n"
+	      "       vexxy-trace record --cgroup-name TEXT [--source auto|ebpf]"
+	      " [--probes FILE|-]\n",
 	      stderr);
 	return EXIT_USAGE;
 }
@@ -128,8 +130,10 @@ static int record(const struct target *target, const char *wanted)
 	if (target->process_id && !pid_namespace_of(target->process_id))
 		return refuse("no_target", "the target ended before the recording began",
 			      EXIT_NO_TARGET);
+	uprobes_set_first(target);
 	report_begin(target, source->opens_explain_mappings);
 	say_ready(source, reasons);
+	uprobes_tell();
 	report_existing(target);
 	return record_until_told(source);
 }
@@ -141,6 +145,7 @@ static bool read_options(int count, char **words, struct target *target, const c
 		{ "cgroup-name", required_argument, NULL, 'c' },
 		{ "source", required_argument, NULL, 's' },
 		{ "root", required_argument, NULL, 'r' },
+		{ "probes", required_argument, NULL, 'u' },
 		{ 0 },
 	};
 	int option;
@@ -154,7 +159,7 @@ static bool read_options(int count, char **words, struct target *target, const c
 			*wanted = optarg;
 		else if (option == 'r')
 			target->root = optarg;
-		else
+		else if (option != 'u' || !uprobes_wanted(optarg))
 			return false;
 	}
 	if (target->cgroup_name &&

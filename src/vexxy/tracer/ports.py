@@ -1,7 +1,9 @@
 """What the tracer is asked, and what it asks of others."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from vexxy.tracer.functions.native.types import Uprobe
 from vexxy.tracer.types import Counters, Refusal, Source, Target, Trace
 
 
@@ -21,6 +23,13 @@ class Recording(Protocol):
     def failure(self) -> str | None:
         """Return why the recording ended by itself, or None while it runs well."""
 
+    def add_probes(self, probes: Sequence[Uprobe]) -> None:
+        """Return once more probes stand; which were refused is told by the trace.
+
+        Raises:
+            ExternalFailure: The agent ended or did not answer.
+        """
+
     def stop(self) -> Trace:
         """End the recording and return what it saw.
 
@@ -32,12 +41,21 @@ class Recording(Protocol):
 class Recorder(Protocol):
     """Starts recordings."""
 
-    def start(self, target: Target, *, source: Source | None = None) -> Recording:
+    def start(
+        self,
+        target: Target,
+        *,
+        source: Source | None = None,
+        probes: Sequence[Uprobe] | None = None,
+    ) -> Recording:
         """Return once every later act of the target's processes is recorded.
 
         Args:
             target: The container; its first process must not run the image yet.
             source: The facility to use; None takes the best that works here.
+            probes: Functions to wait for; they stand before the target goes on. What
+                became of each is in the trace, never an exception. None where none
+                will be added later either.
 
         Raises:
             Unavailable: The agent is missing or no source works on this machine.

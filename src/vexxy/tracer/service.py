@@ -4,13 +4,14 @@ The agent talks to the kernel and keeps what its reader has not fetched yet, so 
 reader here costs memory there, never an event.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
 
@@ -23,14 +24,16 @@ from vexxy.tracer.errors import (
     NoSourceWorks,
     TargetEnded,
 )
+from vexxy.tracer.functions.native.types import Uprobe
 from vexxy.tracer.types import Counters, Probe, Refusal, Source, Target, Trace
-from vexxy.tracer.wire import lines
+from vexxy.tracer.wire import lines, probe_list
 from vexxy.tracer.wire import probe as probe_line
 from vexxy.tracer.wire.assembly import Assembly
 
 AGENT: Final = "vexxy-trace"
 READY_TIMEOUT_SECONDS: Final = 30.0
 STOP_TIMEOUT_SECONDS: Final = 60.0
+PROBES_TIMEOUT_SECONDS: Final = 60.0
 
 
 def find_agent(environment: Mapping[str, str] | None = None) -> Path:
@@ -76,13 +79,19 @@ class AgentRecorder:
     def __init__(self, agent: Path | None = None) -> None:
         self._agent = agent
 
-    def start(self, target: Target, *, source: Source | None = None) -> "AgentRecording":
+    def start(
+        self,
+        target: Target,
+        *,
+        source: Source | None = None,
+        probes: Sequence[Uprobe] | None = None,
+    ) -> "AgentRecording":
         """Return once every later act of the target's processes is recorded.
 
         See `ports.Recorder`.
         """
         command = [str(self._agent or find_agent()), "record", *_options(target, source)]
-        recording = AgentRecording(command)
+        recording = AgentRecording(command, probes=probes)
         recording.wait_until_ready()
         return recording
 
@@ -90,8 +99,13 @@ class AgentRecorder:
 class AgentRecording:
     """One run of the agent; see `ports.Recording`."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(
+        self, command: list[str], *, probes: Sequence[Uprobe] | None = None
+    ) -> None:
+        watches = probes is not None
         self._assembly = Assembly()
+        self._probes_wanted = 0
+        self._answered = threading.Condition()
         self._lock = threading.Lock()
         self._first: lines.Event | None = None
         self._begun = threading.Event()
@@ -99,8 +113,8 @@ class AgentRecording:
         self._trace: Trace | None = None
         try:
             self._agent = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
+                [*command, "--probes", "-"] if watches else command,
+                stdin=subprocess.PIPE if watches else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
             )
@@ -111,6 +125,8 @@ class AgentRecording:
             target=self._read, args=(self._agent.stdout,), name="tracer", daemon=True
         )
         self._reader.start()
+        if probes is not None:
+            self._write_probes(probes)
 
     @property
     def source(self) -> Source:
@@ -135,6 +151,34 @@ class AgentRecording:
             case _:
                 code = self._agent.returncode
                 raise AgentFailed(f"the tracing agent ended before it began (code {code})")
+
+    def add_probes(self, probes: Sequence[Uprobe]) -> None:
+        """Return once more probes stand, or are refused; see `ports.Recording`."""
+        if not probes:
+            return
+        self._write_probes(probes)
+        with self._answered:
+            answered = self._answered.wait_for(
+                lambda: self._are_probes_answered() or self.failure() is not None,
+                PROBES_TIMEOUT_SECONDS,
+            )
+        if self.failure() is not None:
+            raise AgentFailed(self.failure() or "")
+        if not answered:
+            raise AgentSilent("the tracing agent did not set the probes in time")
+
+    def _are_probes_answered(self) -> bool:
+        with self._lock:
+            return self._assembly.probes_answered >= self._probes_wanted
+
+    def _write_probes(self, probes: Sequence[Uprobe]) -> None:
+        """Hand a set to the agent; one that is gone says so by other means."""
+        if self._agent.stdin is None:
+            raise AgentFailed("the recording was started without probes")
+        self._probes_wanted += len(probes)
+        with contextlib.suppress(BrokenPipeError):
+            self._agent.stdin.write(probe_list.encode(probes))
+            self._agent.stdin.flush()
 
     def counters(self) -> Counters:
         """Return the figures so far."""
@@ -164,6 +208,7 @@ class AgentRecording:
                 died = "the tracing agent did not end its recording in time"
             if died is not None:
                 self._assembly.add_gap("recorder_died", died)
+            self._assembly.expect_probes(self._probes_wanted)
             self._trace = self._assembly.trace(elapsed_seconds)
         return self._trace
 
@@ -174,12 +219,17 @@ class AgentRecording:
             self._agent.kill()
             self._reader.join()
         self._agent.wait()
+        if self._agent.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._agent.stdin.close()
 
     def _read(self, output: IO[bytes]) -> None:
         with output:
             for line in output:
                 self._take(line)
         self._begun.set()
+        with self._answered:
+            self._answered.notify_all()
 
     def _take(self, line: bytes) -> None:
         try:
@@ -194,6 +244,9 @@ class AgentRecording:
                 self._started_at = time.monotonic()
             self._assembly.add(event)
         self._begun.set()
+        if isinstance(event, lines.Probed):
+            with self._answered:
+                self._answered.notify_all()
 
 
 def _options(target: Target, source: Source | None) -> list[str]:

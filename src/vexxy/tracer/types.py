@@ -1,8 +1,10 @@
 """Values of an observation. Paths are canonical paths inside the image."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from vexxy.tracer.functions.native.types import ProbesSeen
 
 
 class Access(StrEnum):
@@ -29,6 +31,7 @@ class Source(StrEnum):
     PROC_MAPS = "proc_maps"
     KUBESCAPE = "kubescape"
     COVERAGE = "coverage"
+    UPROBE = "uprobe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +314,7 @@ class Trace:
             sentences that limit nothing.
         lost_events: Events the kernel, the agent or the reader dropped.
         gaps: What may have run unseen; any entry makes the observation partial.
+        probes: What became of the probes on functions.
     """
 
     source: Source
@@ -323,6 +327,7 @@ class Trace:
     gaps: tuple[Gap, ...]
     lost_events: int
     fallbacks: tuple[str, ...] = ()
+    probes: ProbesSeen = field(default_factory=ProbesSeen)
 
 
 @dataclass(frozen=True, slots=True)

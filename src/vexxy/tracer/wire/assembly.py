@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from vexxy.tracer import rules
+from vexxy.tracer.functions.native.types import Frame, Hit, ProbesSeen
 from vexxy.tracer.types import (
     Counters,
     Gap,
@@ -48,6 +49,7 @@ class Assembly:
     _gaps: dict[str, Gap] = field(default_factory=dict)
     _lost: lines.Lost = field(default_factory=lines.Lost)
     _syscalls: tuple[str, ...] = ()
+    _probes: ProbesSeen = field(default_factory=ProbesSeen)
 
     def add(self, event: lines.Event) -> None:
         """Take in one event."""
@@ -64,6 +66,15 @@ class Assembly:
                 self._add_network(event)
             case lines.Refused():
                 self._add_refused(event)
+            case lines.Hit():
+                self._add_hit(event)
+            case (
+                lines.Unprobed()
+                | lines.Probed()
+                | lines.ProbedFileChanged()
+                | lines.ProbesEnded()
+            ):
+                self._add_probes(event)
             case _:
                 self._add_summary(event)
 
@@ -119,7 +130,47 @@ class Assembly:
             gaps=tuple(self._gaps.values()),
             lost_events=self.lost_events,
             fallbacks=remarks,
+            probes=self._probes,
         )
+
+    @property
+    def probes_answered(self) -> int:
+        """How many probes the agent set or refused so far."""
+        return self._probes.wanted
+
+    def expect_probes(self, wanted: int) -> None:
+        """Note how many probes were handed over; the agent must answer for each."""
+        if self._probes.wanted != wanted:
+            self._probes = replace(self._probes, wanted=wanted, finished=False)
+
+    def _add_hit(self, event: lines.Hit) -> None:
+        hit = Hit(
+            number=event.probe,
+            process_id=event.container_process_id,
+            host_process_id=event.process_id,
+            seconds=event.seconds,
+            executable=self._executable(event.process_id),
+            command=event.command,
+            frames=tuple(Frame(one.address, one.path, one.offset) for one in event.frames),
+        )
+        self._probes = replace(self._probes, hits=(*self._probes.hits, hit))
+
+    def _add_probes(
+        self,
+        event: lines.Unprobed | lines.Probed | lines.ProbedFileChanged | lines.ProbesEnded,
+    ) -> None:
+        probes = self._probes
+        match event:
+            case lines.Unprobed():
+                refused = {**probes.refused, event.probe: event.reason}
+                self._probes = replace(probes, refused=refused)
+            case lines.Probed():
+                wanted = probes.wanted + event.set + event.refused
+                self._probes = replace(probes, wanted=wanted)
+            case lines.ProbedFileChanged():
+                self._probes = replace(probes, changed=(*probes.changed, event.path))
+            case lines.ProbesEnded():
+                self._probes = replace(probes, finished=True)
 
     def _add_summary(
         self,

@@ -100,6 +100,55 @@ class GapSeen(msgspec.Struct, tag="gap", tag_field="event", frozen=True):
     detail: str
 
 
+class Frame(msgspec.Struct, frozen=True):
+    """An address of a stack; of a file where the agent could still look it up."""
+
+    address: int
+    path: str = ""
+    offset: int = 0
+
+
+class Hit(msgspec.Struct, tag="hit", tag_field="event", frozen=True):
+    """A probe was hit first; everything but its number is missing where it was lost."""
+
+    probe: int
+    process_id: int = 0
+    container_process_id: int | None = None
+    thread_id: int = 0
+    seconds: float | None = None
+    command: str = ""
+    frames: tuple[Frame, ...] = ()
+
+
+class Unprobed(msgspec.Struct, tag="unprobed", tag_field="event", frozen=True):
+    """A probe could not be set."""
+
+    probe: int
+    reason: str
+
+
+class Probed(msgspec.Struct, tag="probed", tag_field="event", frozen=True):
+    """A set of probes stands, but for the refused ones."""
+
+    set: int
+    refused: int
+
+
+class ProbedFileChanged(
+    msgspec.Struct, tag="probed_file_changed", tag_field="event", frozen=True
+):
+    """A probed file is another one by now; the probes stayed with the old one."""
+
+    path: str
+
+
+class ProbesEnded(msgspec.Struct, tag="probes_ended", tag_field="event", frozen=True):
+    """The probes were watched until the end."""
+
+    set: int
+    hit: int
+
+
 class Lost(
     msgspec.Struct,
     tag="lost",
@@ -117,6 +166,7 @@ class Lost(
     connections: int = 0
     refusals: int = 0
     mappings: int = 0
+    hits: int = 0
     skipped_runs: int = 0
     overflows: int = 0
     unread: int = 0
@@ -155,6 +205,11 @@ Event = (
     | Exit
     | Network
     | Refused
+    | Hit
+    | Unprobed
+    | Probed
+    | ProbedFileChanged
+    | ProbesEnded
     | GapSeen
     | Lost
     | Syscalls
