@@ -75,7 +75,7 @@ def run_in_helper(
     *,
     arguments: Sequence[str],
     readable: Sequence[Path],
-    writable: Sequence[Path],
+    results: Sequence[Path],
 ) -> int:
     """Run the command line in the project's own image; return its exit code."""
     return helper.run(
@@ -85,6 +85,6 @@ def run_in_helper(
             arguments=arguments,
             data_directory=settings.data_directory,
             readable=readable,
-            writable=writable,
+            results=results,
         ),
     )

@@ -23,8 +23,12 @@ echo "to standard error" >&2
 [ "$(cat /proc/1/comm)" = "$(cat "$1/first")" ] && echo "processes are the machine's"
 cat "$1/input"
 echo result > "$1/result"
+mkdir "$1/evidence"
+echo seen > "$1/evidence/profile"
+echo other > "$1/by-another-program"
 exit 5
 """
+USER = 4321
 
 
 def a_run(**given: object) -> HelperRun:
@@ -38,7 +42,7 @@ def a_run(**given: object) -> HelperRun:
 
 def test_a_helper_gets_the_files_that_were_named_and_no_more() -> None:
     found = helper.binds(
-        a_run(readable=[Path("/in")], writable=[Path("/out")]),
+        a_run(readable=[Path("/in")], results=[Path("/out/result.json")]),
         socket="/run/docker.sock",
         storage="/var/lib/docker",
     )
@@ -95,7 +99,10 @@ def test_a_helper_passes_on_output_results_and_exit_code(
         image=helper_image,
         arguments=(str(folder), "two words"),
         data_directory=tmp_path / "data",
+        results=(folder / "result", folder / "evidence", folder / "never-written"),
     )
+    monkeypatch.setattr(os, "geteuid", lambda: USER)
+    monkeypatch.setattr(os, "getegid", lambda: USER)
     assert helper.run(engine, wanted) == 5
     said = capfdbinary.readouterr()
     lines = said.out.decode().splitlines()
@@ -105,7 +112,9 @@ def test_a_helper_passes_on_output_results_and_exit_code(
     assert "what the user gave" in lines
     assert b"to standard error\n" in said.err
     assert (folder / "result").read_text() == "result\n"
-    assert (folder / "result").stat().st_uid == os.geteuid()
+    for result in ("result", "evidence", "evidence/profile"):
+        assert (folder / result).stat().st_uid == USER
+    assert (folder / "by-another-program").stat().st_uid == 0
     mine = [
         labels[SANDBOX_LABEL]
         for labels in engine.list_owned().values()

@@ -54,7 +54,7 @@ def run_where_possible(
         engine,
         arguments=sys.argv[1:],
         readable=_inputs(request, script),
-        writable=[path.absolute().parent for path in results if path is not None],
+        results=[path for path in results if path is not None],
     )
     raise typer.Exit(code)
 

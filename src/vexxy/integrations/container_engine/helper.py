@@ -35,14 +35,17 @@ CAPABILITIES: Final = ("SYS_ADMIN", "SYS_PTRACE", "DAC_READ_SEARCH", "SYSLOG", "
 UNCONFINED: Final = ("seccomp=unconfined", "apparmor=unconfined", "label=disable")
 OPEN_FILES_MAX: Final = 65536
 STOP_SECONDS: Final = 20
-# Root writes the results; they become the user's. The exit code stays vexxy's own.
+# Root writes the results; they become the user's, and nothing else does that somebody
+# writes to the same folders meanwhile. The exit code stays vexxy's own.
 _SCRIPT: Final = """
-touch /tmp/started
+touch -d "@$(($(date +%s) - 1))" /tmp/started  # some find only know whole seconds
 vexxy "$@"
 code=$?
-printf '%s\\n' "$HELPER_FOLDERS" | while IFS= read -r folder; do
-  find "$folder" -xdev -uid 0 -newer /tmp/started \\
-    -exec chown -h "$HELPER_OWNER" {} +
+printf '%s\\n' "$HELPER_RESULTS" | while IFS= read -r result; do
+  if [ -n "$result" ] && [ -e "$result" ]; then
+    find "$result" -xdev -user 0 -newer /tmp/started \\
+      -exec chown -h "$HELPER_OWNER" {} +
+  fi
 done
 exit $code
 """
@@ -56,8 +59,8 @@ class HelperRun:
         image: The project's own image on the engine.
         arguments: After `vexxy`, as the user gave them.
         readable: Files and folders that the arguments name; seen at the same paths.
-        writable: Folders that results go to; also seen at the same paths. What is
-            written there belongs to this process's user afterwards.
+        results: Files and folders to be written; the folder of each is seen at the
+            same path. They belong to this process's user afterwards.
         data_directory: With the advisory database.
     """
 
@@ -65,7 +68,7 @@ class HelperRun:
     arguments: Sequence[str]
     data_directory: Path
     readable: Sequence[Path] = ()
-    writable: Sequence[Path] = ()
+    results: Sequence[Path] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -101,7 +104,7 @@ def creation(
         IN_HELPER: "1",
         "COLUMNS": str(shutil.get_terminal_size().columns),
         "HELPER_OWNER": f"{os.geteuid()}:{os.getegid()}",
-        "HELPER_FOLDERS": "\n".join(str(path) for path in _writable(wanted)),
+        "HELPER_RESULTS": "\n".join(str(path.absolute()) for path in wanted.results),
     }
     return {
         "Image": wanted.image,
@@ -182,7 +185,8 @@ def _created(engine: Engine, wanted: HelperRun) -> Iterator[str]:
 
 
 def _writable(wanted: HelperRun) -> tuple[Path, ...]:
-    return tuple(dict.fromkeys((Path.cwd(), *wanted.writable)))
+    folders = [path.absolute().parent for path in wanted.results]
+    return tuple(dict.fromkeys((Path.cwd(), *folders)))
 
 
 def _pass_on(pieces: Iterable[bytes], stream: TextIO) -> None:
