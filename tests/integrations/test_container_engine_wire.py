@@ -216,6 +216,25 @@ def test_ports_of_any_spelling_are_read_without_failing(exposed: dict[str, None]
     assert list(ports) == sorted(set(ports))
 
 
+@pytest.mark.parametrize(
+    ("entry", "first", "last"),
+    [
+        ("80/tcp", 80, 80),
+        ("1-9999999999/tcp", 1, 65535),
+        ("8000-8002", 8000, 8002),
+        ("65534-99999/tcp", 65534, 65535),
+    ],
+)
+def test_ranges_end_at_the_last_port_there_is(entry: str, first: int, last: int) -> None:
+    ports = wire.tcp_ports({entry: {}})
+    assert ports == tuple(range(first, last + 1))
+
+
+@pytest.mark.parametrize("entry", ["0/tcp", "99999/tcp", "80/udp", "9-1/tcp", "٣/tcp"])
+def test_what_is_no_tcp_port_is_left_out(entry: str) -> None:
+    assert wire.tcp_ports({entry: {}, "9" * 9999: {}}) == ()
+
+
 def test_a_fault_that_passes_is_asked_again_and_any_other_is_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

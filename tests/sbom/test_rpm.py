@@ -226,6 +226,15 @@ def test_a_header_cut_off_anywhere_is_refused() -> None:
             rpm_header.read_header(blob[:length])
 
 
+def test_a_header_larger_than_rpm_takes_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    blob = a_header()
+    monkeypatch.setattr(rpm_header, "HEADER_LIMIT_BYTES", len(blob) - 1)
+    with pytest.raises(ValueError, match="too large"):
+        rpm_header.read_header(blob)
+
+
 def test_an_ndb_cut_off_anywhere_is_refused() -> None:
     content = an_ndb_database(a_header())
     for length in range(0, len(content), 97):

@@ -14,7 +14,10 @@ from vexxy.sandbox.types import ContainerSpec, ContainerState, ContainerStatus
 
 Json = Mapping[str, Any]
 
+PORT_MAX: Final = 65535
+PORT_DIGITS_MAX: Final = 5
 SCRATCH_OPTIONS: Final = "rw,exec,nosuid,nodev"
+TOLD_OPTIONS: Final = "rw,noexec,nosuid,nodev"
 LOG_SIZE_MAX: Final = "8m"
 # Names of machines as `uname -m` has them, to the words of the OCI specification.
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
@@ -90,14 +93,24 @@ def config_from(found: Json) -> ImageConfig:
 
 
 def tcp_ports(exposed: Json) -> tuple[int, ...]:
-    """Return the TCP ports of `ExposedPorts`, ranges included, ascending."""
+    """Return the TCP ports of `ExposedPorts`, ranges included, ascending.
+
+    What is no port number is left out: an image may declare anything.
+    """
     ports: set[int] = set()
     for entry in exposed:
         numbers, _, protocol = entry.partition("/")
         first, _, last = numbers.partition("-")
-        if protocol in {"", "tcp"} and first.isdecimal():
-            ports.update(range(int(first), int(last if last.isdecimal() else first) + 1))
+        if protocol not in {"", "tcp"} or not _is_short_number(first):
+            continue
+        end = int(last) if _is_short_number(last) else PORT_MAX if last else int(first)
+        ports.update(range(max(int(first), 1), min(end, PORT_MAX) + 1))
     return tuple(sorted(ports))
+
+
+def _is_short_number(text: str) -> bool:
+    """Tell a number that may be a port's; Python takes seconds for very long ones."""
+    return len(text) <= PORT_DIGITS_MAX and text.isascii() and text.isdecimal()
 
 
 def state_from(found: Json) -> ContainerState:

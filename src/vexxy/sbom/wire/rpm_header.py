@@ -18,6 +18,7 @@ DIRECTORY_INDEXES: Final = 1116
 BASE_NAMES: Final = 1117
 DIRECTORY_NAMES: Final = 1118
 
+# As rpm itself refuses.
 HEADER_LIMIT_BYTES: Final = 256 * 1024 * 1024
 _ENTRY: Final = struct.Struct(">IIII")
 _TAGS_MAX: Final = 65_535
@@ -80,8 +81,10 @@ def read_header(blob: bytes) -> Header:
     """Return the package that a header blob describes.
 
     Raises:
-        ValueError: The blob is cut off or no header.
+        ValueError: The blob is cut off, too large or no header.
     """
+    if len(blob) > HEADER_LIMIT_BYTES:
+        raise ValueError(f"an rpm header of {len(blob)} bytes is too large")
     try:
         count, size = struct.unpack_from(">II", blob)
         start = 8 + count * _ENTRY.size
