@@ -13,6 +13,7 @@ import pytest
 
 from vexxy.images.rootfs import RootFilesystem
 from vexxy.sbom import service
+from vexxy.sbom.rules import owners
 from vexxy.sbom.types import Inventory
 from vexxy.sbom.wire import go_buildinfo
 
@@ -73,7 +74,7 @@ def test_go_modules_are_found_in_stripped_binaries_too(
     assert found["stdlib"].version.startswith("go1.")
     version = found["stdlib"].version.removeprefix("go")
     assert found["stdlib"].purl == f"pkg:golang/stdlib@{version}"
-    assert [package.name for package in service.index_owners(inventory)["/app"]] == [
+    assert [package.name for package in owners.index_owners(inventory)["/app"]] == [
         "example.org/app",
         "example.org/dep",
         "stdlib",

@@ -87,7 +87,7 @@ def test_debian_and_python_both_claim_a_module(survey: Survey) -> None:
         }
     )
 
-    index = service.index_owners(inventory)
+    index = owners.index_owners(inventory)
 
     (six,) = of_type(inventory, "pypi")
     assert f"{SITE}/six.py" in six.files

@@ -12,7 +12,7 @@ from vexxy.images.types import Image
 from vexxy.kit import clock
 from vexxy.kit.progress import Listener, Progress, silent
 from vexxy.sbom.errors import InvalidSbom, SbomMismatch, SbomMissing
-from vexxy.sbom.rules import comparison, owners
+from vexxy.sbom.rules import comparison
 from vexxy.sbom.types import Distribution, Inventory, Package, Problem, SbomFormat
 from vexxy.sbom.wire import (
     apk,
@@ -167,7 +167,3 @@ def reconcile(
             hint="give the SBOM of this very image, or none: it is inventoried then",
         )
     return comparison.with_files(given, found)
-
-
-index_owners = owners.index_owners
-mismatch = comparison.mismatch

@@ -196,7 +196,7 @@ def completeness(
         traffic_requests=window.traffic_requests,
         lost_events=trace.lost_events,
         partial=bool(limits),
-        reasons=(*limits, *trace.fallbacks, *window.remarks),
+        reasons=(*limits, *trace.fallbacks),
     )
 
 

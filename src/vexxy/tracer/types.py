@@ -355,14 +355,12 @@ class Window:
         ready_seconds: From the start of the recording to readiness; None if never.
         traffic_requests: Requests that the image answered.
         reasons: What the caller knows to limit the observation; any makes it partial.
-        remarks: Sentences that limit nothing but should be read.
     """
 
     sandbox_id: str
     ready_seconds: float | None
     traffic_requests: int = 0
     reasons: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

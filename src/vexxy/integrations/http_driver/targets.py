@@ -9,7 +9,6 @@ from typing import Any, Final
 from urllib.parse import urldefrag, urlencode, urljoin, urlsplit
 
 LINKS_PER_PAGE_MAX: Final = 200
-TEXT_BYTES_MAX: Final = 1024 * 1024
 SAMPLE: Final = "1"
 FORM: Final = "application/x-www-form-urlencoded"
 JSON: Final = "application/json"

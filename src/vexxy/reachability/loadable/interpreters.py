@@ -7,8 +7,6 @@ from typing import Final
 
 from vexxy.reachability.types import Unfollowed
 
-EVERY: Final = r"[\d._-]*[\w.+-]*"
-
 
 @dataclass(frozen=True, slots=True)
 class Language:

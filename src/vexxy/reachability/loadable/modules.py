@@ -62,10 +62,6 @@ class Modules:
         own = self._stem(directory).get("__init__", [])
         return (*own, *self._below(directory, name.split(".") if name else []))
 
-    def is_top_level(self, name: str) -> bool:
-        """Return whether a third-party or application module has this name."""
-        return name in self.third_party
-
     @cached_property
     def third_party(self) -> frozenset[str]:
         """Top-level names outside the standard library."""

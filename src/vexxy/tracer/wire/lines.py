@@ -1,7 +1,6 @@
 """The lines that `vexxy-trace` writes, one event each; docs/tracer.md lists them."""
 
 import json
-from typing import Final
 
 import msgspec
 
@@ -219,9 +218,6 @@ Event = (
 
 class MalformedLineError(ValueError):
     """A line is no event."""
-
-
-LINE_LIMIT_BYTES: Final = 256 * 1024
 
 
 def decode(line: bytes) -> Event:

@@ -82,17 +82,6 @@ def _fields(statement: Statement, where: str) -> Iterable[Remark]:
         )
 
 
-def explained(statement: Statement) -> bool:
-    """Tell whether a statement has the explanation that its status demands."""
-    match statement.status:
-        case Status.NOT_AFFECTED:
-            return bool(statement.justification or statement.impact_statement)
-        case Status.AFFECTED:
-            return bool(statement.action_statement)
-        case Status.FIXED | Status.UNDER_INVESTIGATION:
-            return True
-
-
 def _completeness(statement: Statement, where: str) -> Iterable[Remark]:
     if not statement.products:
         yield Remark(
