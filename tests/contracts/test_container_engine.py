@@ -12,6 +12,7 @@ from vexxy.kit.progress import silent
 from vexxy.sandbox.errors import EngineFailed, ImageMissing, ImageUnsuitable
 from vexxy.sandbox.ports import ContainerEngine
 from vexxy.sandbox.types import (
+    Attachments,
     ContainerSpec,
     ContainerState,
     ContainerStatus,
@@ -64,7 +65,13 @@ class Maker:
         self._image_id = image_id
         self.made: list[str] = []
 
-    def __call__(self, script: str, *, command: tuple[str, ...] | None = None) -> str:
+    def __call__(
+        self,
+        script: str,
+        *,
+        command: tuple[str, ...] | None = None,
+        attachments: Attachments | None = None,
+    ) -> str:
         name = f"vexxy-test-{uuid.uuid4().hex[:12]}"
         spec = ContainerSpec(
             name=name,
@@ -75,6 +82,7 @@ class Maker:
             limits=Limits(),
             privileges=Privileges(),
             scratch=(Scratch("/run", mode=0o1777),),
+            attachments=attachments,
         )
         self.made.append(self._engine.create(spec))
         return self.made[-1]
@@ -171,6 +179,30 @@ def test_a_command_that_does_not_exist_cannot_be_started(
     made = container("", command=("/no/such/program",))
     with pytest.raises(EngineFailed):
         engine.start(made)
+
+
+def test_attached_files_can_be_read_and_nobody_can_change_them(
+    engine: ContainerEngine, container: Maker
+) -> None:
+    attachments = Attachments({"hello": b"first\n", "below/it": b"second\n"})
+    made = container(
+        "cat /.vexxy/hello; cat /.vexxy/below/it; > /.vexxy/hello || echo refused",
+        attachments=attachments,
+    )
+    engine.start(made)
+    assert ended(engine, made).exit_code == 0
+    said = engine.logs(made, limit_bytes=1000)
+    assert said.startswith("first\nsecond\n")
+    assert "refused" in said
+
+
+def test_nothing_but_the_container_is_left_for_attached_files(
+    engine: ContainerEngine, container: Maker
+) -> None:
+    made = container("sleep 1000", attachments=Attachments({"hello": b""}))
+    name = engine.list_owned()[made][SANDBOX_LABEL]
+    owned = engine.list_owned().items()
+    assert [key for key, labels in owned if labels[SANDBOX_LABEL] == name] == [made]
 
 
 def test_removing_twice_is_no_error(engine: ContainerEngine, container: Maker) -> None:

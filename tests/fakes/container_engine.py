@@ -139,6 +139,7 @@ class FakeEngine:
         container.output = "".join(
             f"{text}\n" for text in re.findall(r"echo ([^;&]+?)(?=;|&|$)", script)
         )
+        container.output = _attached(spec, script) + container.output
         exits = re.search(r"exit (\d+)", script)
         if "sleep" in script:
             container.status = ContainerStatus.RUNNING
@@ -189,6 +190,15 @@ class FakeEngine:
     def _answer(self, act: str) -> None:
         if self.gone:
             raise EngineFailed(f"the container engine went away while it was to {act}")
+
+
+def _attached(spec: ContainerSpec, script: str) -> str:
+    """Return what `cat` of attached files writes."""
+    attached = spec.attachments
+    if attached is None:
+        return ""
+    names = re.findall(rf"cat {attached.path}/([^;& ]+)", script)
+    return "".join(attached.files[name].decode() for name in names)
 
 
 def _member(tar: tarfile.TarFile, name: str) -> bytes:

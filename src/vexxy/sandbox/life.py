@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from vexxy.sandbox import driver, network, processes, readiness
+from vexxy.sandbox import attached, driver, network, processes, readiness
 from vexxy.sandbox.errors import (
     DiskFull,
     DriverFailed,
@@ -86,6 +86,8 @@ class Sandbox:
         self._prepared = prepared
         self._process_id = prepared.process_id
         self._network: network.SandboxNetwork | None = None
+        self._told_place: attached.Place | None = None
+        self._told = attached.Told({}, ("the directory for it could not be opened",))
         self._ready: Readiness | None = None
         self._checked_at = -CHECK_DISK_SECONDS
 
@@ -105,6 +107,7 @@ class Sandbox:
         Raises:
             ImageUnsuitable: Its entry point cannot be executed.
         """
+        self._open_told()
         try:
             self._engine.start(self._prepared.container_id)
         except EngineFailed as error:
@@ -118,6 +121,7 @@ class Sandbox:
                 self._network = self._enter(self._process_id)
             # Afterwards, so that the network is known to be of the process looked at.
             demand_same_machine(self._process_id, self._prepared.container_id)
+        self._open_told()
 
     def await_ready(
         self,
@@ -201,7 +205,7 @@ class Sandbox:
         for, so then there is nothing to wait for.
         """
         container_id = self._prepared.container_id
-        self.close()
+        self._leave_network()
         before = self._engine.state(container_id)
         by_itself = before.status is ContainerStatus.EXITED
         usage = Usage() if by_itself else self._engine.usage(container_id)
@@ -209,6 +213,8 @@ class Sandbox:
             heard = processes.handles_signal(self.process_id, self._stop_signal())
             self._engine.stop(container_id, timeout_seconds=timeout_seconds if heard else 0)
         state = before if by_itself else self._engine.state(container_id)
+        if self._told_place is not None:
+            self._told = self._told_place.read()
         return Ending(
             exit_code=state.exit_code,
             exited_by_itself=by_itself,
@@ -216,6 +222,10 @@ class Sandbox:
             logs=self.logs(),
             usage=usage,
         )
+
+    def told(self) -> attached.Told:
+        """Return what was left in the directory attached for it; known after `end`."""
+        return self._told
 
     def logs(self) -> str:
         """Return the end of its output, at most 1 MiB."""
@@ -277,6 +287,22 @@ class Sandbox:
 
     def close(self) -> None:
         """Let go of what it holds here; the container is not touched."""
+        self._leave_network()
+        if self._told_place is not None:
+            self._told_place.close()
+            self._told_place = None
+
+    def _open_told(self) -> None:
+        wanted = self._request.attachments
+        if wanted is None or self._process_id is None or self._told_place is not None:
+            return
+        # An image that exits at once takes it along; then nothing of it is told.
+        with suppress(OSError):
+            self._told_place = attached.Place(
+                self._process_id, wanted.told_path, limit_bytes=wanted.told_bytes
+            )
+
+    def _leave_network(self) -> None:
         if self._network is not None:
             self._network.close()
             self._network = None

@@ -61,7 +61,11 @@ class ContainerEngine(Protocol):
         """Remove the image and its names; an absent one is no error."""
 
     def create(self, spec: ContainerSpec) -> str:
-        """Create a container and return its ID; no process exists yet."""
+        """Create a container and return its ID; no process exists yet.
+
+        With `spec.attachments` their files are there, read-only, and an empty directory
+        in memory for what they tell; both are gone when the container is removed.
+        """
 
     def image_of(self, container_id: str) -> str:
         """Return the ID of the image the container was really created from."""

@@ -6,6 +6,7 @@ just that, once, and the reason is kept as evidence.
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, Protocol
 
 from vexxy.sandbox.types import (
@@ -108,17 +109,22 @@ def container_spec(
     scratch: tuple[Scratch, ...],
 ) -> ContainerSpec:
     """Return what the engine is told for this request."""
+    limits = request.limits
+    if request.attachments is not None:
+        memory = limits.memory_bytes + request.attachments.told_bytes
+        limits = replace(limits, memory_bytes=memory)
     return ContainerSpec(
         name=f"vexxy-{sandbox_id}",
         image_id=request.image.image_id,
         command=request.command,
         environment=request.environment,
         labels=labels,
-        limits=request.limits,
+        limits=limits,
         privileges=request.privileges,
         scratch=scratch,
         network_allowed=request.network_allowed,
         runtime=request.runtime,
+        attachments=request.attachments,
     )
 
 

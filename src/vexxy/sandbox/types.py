@@ -112,6 +112,23 @@ class Scratch:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachments:
+    """Files of ours beside the image's own, and a place where they may tell something.
+
+    Attributes:
+        files: Content by path below `path`; world-readable, nobody can change them.
+        path: Directory of the files, which the image must not have.
+        told_path: Directory in memory that anybody may write to; same.
+        told_bytes: What fits there; it comes on top of the memory limit.
+    """
+
+    files: Mapping[str, bytes]
+    path: str = "/.vexxy"
+    told_path: str = "/.vexxy-out"
+    told_bytes: int = 128 * MIB
+
+
+@dataclass(frozen=True, slots=True)
 class SandboxRequest:
     """One sandbox that somebody wants.
 
@@ -133,6 +150,7 @@ class SandboxRequest:
     runtime: str | None = None
     limits: Limits = field(default_factory=Limits)
     privileges: Privileges = field(default_factory=Privileges)
+    attachments: Attachments | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +173,7 @@ class ContainerSpec:
     scratch: tuple[Scratch, ...]
     network_allowed: bool = False
     runtime: str | None = None
+    attachments: Attachments | None = None
 
 
 @dataclass(frozen=True, slots=True)

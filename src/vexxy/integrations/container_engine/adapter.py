@@ -13,7 +13,13 @@ import requests
 from docker import errors as docker_errors
 
 from vexxy.images.types import Image
-from vexxy.integrations.container_engine import archives, progress, storage, wire
+from vexxy.integrations.container_engine import (
+    archives,
+    attached,
+    progress,
+    storage,
+    wire,
+)
 from vexxy.integrations.container_engine.description import describe
 from vexxy.integrations.container_engine.failures import (
     is_passing,
@@ -173,7 +179,7 @@ class Engine:
     def create(self, spec: ContainerSpec) -> str:
         """Create a container and return its ID; no process exists yet."""
         body = wire.creation(spec, copies_into_memory=self._info.name == "podman")
-        with translated("create a container"):
+        with attached.files(self.client, spec), translated("create a container"):
             made = self.client.create_container_from_config(  # type: ignore[no-untyped-call]
                 body, name=spec.name
             )
@@ -262,8 +268,7 @@ class Engine:
     def remove(self, container_id: str) -> None:
         """Kill and remove it with its anonymous volumes; an absent one is no error."""
         storage.unmount_root(container_id)
-        with translated("remove the container"), suppress(docker_errors.NotFound):
-            self.client.remove_container(container_id, force=True, v=True)
+        attached.remove(self.client, container_id)
         self._roots.pop(container_id, None)
         self._scratch.pop(container_id, None)
 

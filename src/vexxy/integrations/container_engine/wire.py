@@ -18,6 +18,7 @@ PORT_MAX: Final = 65535
 PORT_DIGITS_MAX: Final = 5
 SCRATCH_OPTIONS: Final = "rw,exec,nosuid,nodev"
 TOLD_OPTIONS: Final = "rw,noexec,nosuid,nodev"
+FILES_SUFFIX: Final = "-files.vexxy"
 LOG_SIZE_MAX: Final = "8m"
 # Names of machines as `uname -m` has them, to the words of the OCI specification.
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
@@ -163,7 +164,10 @@ def _host_config(spec: ContainerSpec, *, copies_into_memory: bool) -> dict[str, 
         "SecurityOpt": ["no-new-privileges"],
         "ReadonlyRootfs": not spec.privileges.writable_root,
         "Tmpfs": in_memory,
-        "Mounts": [{"Type": "volume", "Target": path} for path in on_disk],
+        "Mounts": [
+            *({"Type": "volume", "Target": path} for path in on_disk),
+            *attached_files(spec, read_only=True),
+        ],
         "IpcMode": "private",
         "PidsLimit": limits.process_count,
         "Memory": limits.memory_bytes,
@@ -197,7 +201,44 @@ def _scratch(
             in_memory[scratch.path] = options + owner
         else:
             on_disk.append(scratch.path)
+    if spec.attachments is not None:
+        size = spec.attachments.told_bytes
+        in_memory[spec.attachments.told_path] = f"{TOLD_OPTIONS},size={size},mode=1777"
     return in_memory, on_disk
+
+
+def attached_files(spec: ContainerSpec, *, read_only: bool) -> list[dict[str, Any]]:
+    """Return the mount of the volume with attached files, none without any."""
+    if spec.attachments is None:
+        return []
+    return [
+        {
+            "Type": "volume",
+            "Source": spec.name + FILES_SUFFIX,
+            "Target": spec.attachments.path,
+            "ReadOnly": read_only,
+        }
+    ]
+
+
+def attached_volumes(found: Json) -> list[str]:
+    """Return the volumes with attached files that a container's description names."""
+    names = (str(mount.get("Name") or "") for mount in found.get("Mounts") or ())
+    return [name for name in names if name.endswith(FILES_SUFFIX)]
+
+
+def carrier(spec: ContainerSpec) -> dict[str, Any]:
+    """Return the body of a container that never runs, through which files are put."""
+    return {
+        "Image": spec.image_id,
+        "Labels": dict(spec.labels),
+        "Cmd": ["/never-started"],
+        "Healthcheck": {"Test": ["NONE"]},
+        "HostConfig": {
+            "NetworkMode": "none",
+            "Mounts": attached_files(spec, read_only=False),
+        },
+    }
 
 
 def ulimits(open_files: int) -> list[dict[str, object]]:
