@@ -279,6 +279,12 @@ def test_silence_is_never_an_argument_in_an_incomplete_run(
     assert verdict.status is not Status.NOT_AFFECTED or verdict.justification in PROOFS
 
 
+def test_quiet_functions_clear_no_data_that_was_used() -> None:
+    quiet = (a_fact(SymbolState.NOT_LOADED),)
+    ran = verdict_on(data_only=True, accesses=(an_access(Access.CODE),), symbols=quiet)
+    assert ran.status is Status.AFFECTED
+
+
 @given(any_facts, st.sampled_from([Access.EXECUTED, Access.MAPPED, Access.CODE]))
 def test_more_loading_never_clears_what_was_affected(some: Facts, more: Access) -> None:
     before = decide(a_match(), some)

@@ -58,28 +58,28 @@ UNFOLLOWED: Final = (
         "perl",
         r"perl[\d.]*|libperl\.so[\d.]*|[\w-]*plperl\.so",
         types="cpan",
-        suffixes=".pm .pl .al .ph",
+        suffixes=".pm .pl .al .ph .cgi .psgi .fcgi",
         directories=r"/usr/(local/)?(share|lib|lib/[\w-]+)/perl[\w.-]*(/|$)|/etc/perl(/|$)",
     ),
     _language(
         "ruby",
         r"ruby[\d.]*|libruby[\w.-]*\.so[\d.]*|jruby",
         types="gem",
-        suffixes=".rb",
+        suffixes=".rb .ru .rake .erb Rakefile",
         directories=r".*/(ruby|gems|rubygems-integration|bundle)(/|$)",
     ),
     _language(
         "php",
         r"php[\d.]*|php-(fpm|cgi)[\d.]*|php-?(fpm|cgi)[\d.]*|libphp[\w.-]*\.so[\d.]*|frankenphp",
         types="composer",
-        suffixes=".php .phar",
+        suffixes=".php .phar .phtml .inc .module",
         directories=r".*/php[\d.]*(/|$)",
     ),
     _language(
         "java",
         r"java|libjvm\.so|libjava\.so|libjsig\.so",
         types="maven",
-        suffixes=".jar .war .ear .class .jmod .jsa",
+        suffixes=".jar .war .ear .class .jmod .jsa .jsp .hpi .jpi .nar .groovy",
         directories=r".*/(jvm|java)(/|$)",
     ),
     _language(
@@ -126,6 +126,26 @@ UNFOLLOWED: Final = (
         "octave", r"octave[\w.-]*", suffixes=".m .oct", directories=r".*/octave(/|$)"
     ),
     _language("ocaml", r"ocaml|ocamlrun", suffixes=".cma .cmxs", types="opam"),
+    _language(
+        "postscript",
+        r"gs|gsc|gsx|libgs\.so[\d.]*|libgpdl\.so[\d.]*",
+        suffixes=".ps",
+        directories=r".*/ghostscript(/|$)",
+    ),
+    _language(
+        "vim script",
+        r"vim?[\w.]*|nvim|ex|view|vimdiff",
+        suffixes=".vim",
+        directories=r".*/n?vim(/|$)",
+    ),
+    _language("awk", r"[gmn]?awk|original-awk", suffixes=".awk"),
+    _language("XSLT", r"xsltproc|libxslt\.so[\d.]*|saxon", suffixes=".xsl .xslt"),
+    _language(
+        "emacs lisp",
+        r"emacs[\w.-]*",
+        suffixes=".el .elc .eln",
+        directories=r".*/emacs(/|$)",
+    ),
     _language("deno or bun", r"deno|bun", types="npm", suffixes=".js .ts .mjs .cjs"),
 )
 
