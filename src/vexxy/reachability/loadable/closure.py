@@ -24,6 +24,7 @@ from vexxy.reachability.loadable.native import Native
 from vexxy.reachability.loadable.tree import Lead, Tree
 from vexxy.reachability.rules.chains import covers
 from vexxy.reachability.types import Loadable, Reference, Unfollowed
+from vexxy.reachability.wire import tokens
 from vexxy.reachability.wire.elf import MAGIC
 from vexxy.tracer.types import Access, ExecutionProfile
 
@@ -79,6 +80,9 @@ class Closure:
         self._seed(arguments)
         while self._queue:
             self._expand(self._queue.popleft())
+            if not self._queue:
+                for via, lead in self._native.late():
+                    self._add(via, lead)
         return Loadable(
             references=dict(self._references),
             unfollowed=tuple(self._unfollowed.values()),
@@ -129,6 +133,7 @@ class Closure:
 
     def _take_names(self, via: str, text: str) -> None:
         """Add modules and packages that a text names, of runtimes that ran."""
+        self._native.words.update(tokens.words(text))
         if self._ran[PYTHON.name]:
             self._take(via, self._python.words(text))
         if self._ran[NODE.name]:

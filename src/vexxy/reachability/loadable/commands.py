@@ -10,7 +10,7 @@ from typing import Final
 
 from vexxy.reachability.loadable import configuration, programs, shell
 from vexxy.reachability.loadable.linker import Linker
-from vexxy.reachability.loadable.native import path_leads
+from vexxy.reachability.loadable.native import mentions, path_leads, root_directories
 from vexxy.reachability.loadable.tree import Lead, Tree
 from vexxy.reachability.wire import tokens
 from vexxy.tracer.types import Access, ExecutionProfile
@@ -19,6 +19,7 @@ SHEBANG: Final = re.compile(rb"#![ \t]*(\S+)(?:[ \t]+(\S+))?[^\n]*")
 SHELL_SUFFIXES: Final = (".sh", ".bash")
 SCRIPT_SUFFIXES: Final = (
     ".sh", ".py", ".js", ".mjs", ".cjs", ".pl", ".rb", ".php", ".lua", ".tcl", ".jar",
+    ".pyz", ".pyw", ".pyzw", ".pex", ".egg", ".whl", ".zip",
 )  # fmt: skip
 
 # Where PATH is changed, a program outside it may come before the one in it.
@@ -77,6 +78,7 @@ class Commands:
         self._tree: Final = tree
         self._linker: Final = linker
         self._search: Final = linker.directories
+        self._roots: Final = root_directories(tree)
         self._programs: Final = programs.Programs(tree)
         self.shell: Final = shell.Shell(tree)
 
@@ -220,7 +222,7 @@ class Commands:
 
     def _paths(self, text: str, source: str) -> Iterator[Lead]:
         data = text.encode("utf-8", "surrogateescape")
-        for path in tokens.paths(data):
+        for path in (*tokens.paths(data), *mentions(self._roots, text)):
             canonical = self._tree.resolve(path)
             if canonical is None:
                 continue

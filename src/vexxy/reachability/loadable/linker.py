@@ -27,6 +27,8 @@ class Linker:
     def __init__(self, tree: Tree) -> None:
         self._tree: Final = tree
         self._found: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
+        self._inherited: dict[str, str] = {}
+        self._asked: dict[str, str] = {}
 
     def find(self, name: str, *, elf: Elf | None = None, path: str = "") -> tuple[str, ...]:
         """Return the canonical files that `name` can mean for the file at `path`."""
@@ -34,10 +36,23 @@ class Linker:
             target = self._tree.find_file(name) if name.startswith("/") else None
             return (target,) if target else self._anywhere(name.rpartition("/")[2])
         own = () if elf is None else self._own(elf, path)
+        self._asked.setdefault(name, path)
         key = (name, own)
         if key not in self._found:
             self._found[key] = self._search(name, own)
         return self._found[key]
+
+    def inherited(self) -> Iterator[tuple[str, str, str]]:
+        """Yield (asking file, found file, program) for searches through DT_RPATH.
+
+        The DT_RPATH of a program serves all that its libraries need, unlike DT_RUNPATH.
+        Who loads whom is not known here, so every name asked for so far is looked up.
+        """
+        for directory, program in self._inherited.items():
+            for name, path in self._asked.items():
+                target = self._tree.find_file(f"{directory}/{name}")
+                if target is not None and path:
+                    yield path, target, program
 
     def _search(self, name: str, own: tuple[str, ...]) -> tuple[str, ...]:
         found = []
@@ -53,10 +68,9 @@ class Linker:
         origin = path.rpartition("/")[0]
         written = self._tree.surroundings.environment.get("LD_LIBRARY_PATH", "")
         search = (*elf.search, *(one for one in written.split(":") if one))
-        expanded = (
-            one.replace("${ORIGIN}", origin).replace("$ORIGIN", origin) for one in search
-        )
-        return tuple(one for one in expanded if "$" not in one)
+        for directory in _expanded(elf.inherited, origin):
+            self._inherited.setdefault(directory, path)
+        return _expanded(search, origin)
 
     def _anywhere(self, name: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*self._tree.files_named(name), *self._versions(name))))
@@ -125,3 +139,11 @@ class Linker:
         ]
         text = "\n".join(self._tree.read_text(path) or "" for path in found)
         return [one for one in re.split(r"[\n:]", text) if one.startswith("/")]
+
+
+def _expanded(directories: Sequence[str], origin: str) -> tuple[str, ...]:
+    """Return the directories with the place of their file put in."""
+    expanded = (
+        one.replace("${ORIGIN}", origin).replace("$ORIGIN", origin) for one in directories
+    )
+    return tuple(one for one in expanded if "$" not in one)

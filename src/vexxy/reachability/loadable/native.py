@@ -12,6 +12,7 @@ from typing import Final
 
 from vexxy.reachability.loadable.configuration import MENTIONS, is_configuration
 from vexxy.reachability.loadable.linker import Linker
+from vexxy.reachability.loadable.plugins import Plugins, ends_a_string, in_directories
 from vexxy.reachability.loadable.tree import Lead, Tree
 from vexxy.reachability.wire import elf, tokens
 from vexxy.reachability.wire.elf import Elf
@@ -37,24 +38,9 @@ NAME_SERVICE: Final = re.compile(
 NAME_SERVICE_DEFAULT: Final = ("files", "dns", "compat")
 CONVERSION: Final = frozenset({"iconv_open", "setlocale", "newlocale"})
 
-# Libraries that build the path of their plugins piece by piece.
-PLUGINS: Final = (
-    (re.compile(r"libpam\.so"), "security"),
-    (re.compile(r"libsasl2\.so"), "sasl2"),
-    (re.compile(r"libcrypto\.so"), "ossl-modules"),
-    (re.compile(r"libcrypto\.so"), "engines-3"),
-    (re.compile(r"libcrypto\.so"), "engines-1.1"),
-    (re.compile(r"libkrb5\.so|libgssapi"), "krb5"),
-    (re.compile(r"libgio-2"), "gio"),
-)
-
 FORMAT: Final = r"%-?\d*\.?\d*[a-z]+"
 FIXED_DIRECTORY: Final = re.compile(r"/[^/]*%.*\Z")
 TAIL_BYTES: Final = 32
-
-# Its `lib%s.so` takes names from configuration, which is read for itself; the words in
-# its own data are no library names.
-OPENSSL: Final = re.compile(r"libcrypto\.so")
 
 # Libraries that import such a call for their callers, whose own strings are followed.
 # libuv: uv_spawn. libsystemd: sd-bus, which starts ssh, and the program of a `unixexec:`
@@ -85,7 +71,17 @@ GO_EXEC: Final = b"os/exec.Command\0"
 GO_MARK: Final = b"runtime.main\0"
 PATH_START: Final = re.compile(rb"/[\w.+@/-]+")
 WINDOW_BYTES: Final = 200
+# Directories of the system: naming them says nothing about what is in them.
+SYSTEM: Final = re.compile(
+    r"/(bin|boot|dev|etc|home|lib(32|64|x32)?|media|mnt|opt|proc|root|run|sbin|sys|tmp|usr|"
+    r"var)?"
+)
+SYSTEM_PARTS: Final = ("/usr/", "/lib/", "/lib64/", "/etc/", "/var/")
 PLUGIN_DEPTH: Final = 2
+OWN_PLUGIN_DEPTH: Final = 12
+# Installed packages of a language, which are followed by the language's own rules.
+INSTALLED: Final = re.compile(r"/(?:(?:site|dist)-packages|lib-dynload|node_modules)/")
+WORD_MIN: Final = 3
 # Code that a server reads as data and a browser runs.
 BROWSER_SUFFIXES: Final = (".js", ".mjs", ".wasm")
 SERVED_DEPTH: Final = 8
@@ -97,6 +93,8 @@ class Native:
     def __init__(self, tree: Tree) -> None:
         self._tree: Final = tree
         self.linker: Final = Linker(tree)
+        self._plugins: Final = Plugins(tree, self.linker)
+        self._roots: Final = root_directories(tree)
 
     def leads(self, path: str, content: bytes) -> Iterator[Lead]:
         """Yield everything that the ELF file at `path` can load or run.
@@ -111,8 +109,9 @@ class Native:
             return
         data = b"\0".join(parsed.data)
         yield from self._on_request(parsed)
-        yield from self._plugins(name)
+        yield from self._plugins.of_framework(name)
         yield from self._libraries(path, parsed, data)
+        yield from self._plugins.leads(path, parsed, data)
         yield from self._paths(data)
         if GO_MARK in content or RUST in data:
             yield from self._run_together(data)
@@ -122,7 +121,19 @@ class Native:
                 yield from (Lead(one, "may run", SOURCE) for one in found if one)
                 return
         if not INTERPRETERS.fullmatch(name):
-            yield from self._programs(parsed, content, data)
+            yield from self._programs(path, parsed, (content, data))
+
+    def late(self) -> Iterator[tuple[str, Lead]]:
+        """Yield (file, lead) for what only shows when all that is known was followed."""
+        yield from self._plugins.late()
+        for path, target, program in self.linker.inherited():
+            how = f"needs a library, looked for as {program} says,"
+            yield path, Lead(target, how, SOURCE)
+
+    @property
+    def words(self) -> set[str]:
+        """Words of arguments, variables and configuration; add to them at any time."""
+        return self._plugins.words
 
     def needed(self, path: str, content: bytes) -> list[str]:
         """Return the libraries that the linker loads for the file, loader left out.
@@ -154,41 +165,15 @@ class Native:
                     f"libnss_{service}.so.2", "asks the name service, which loads"
                 )
         if unknown or parsed.imports & CONVERSION:
-            for target in self._in_directories("gconv"):
+            for target in in_directories(self._tree, "gconv"):
                 yield Lead(target, "converts character sets, which may load", SOURCE)
 
-    def _plugins(self, name: str) -> Iterator[Lead]:
-        for library, directory in PLUGINS:
-            if library.match(name):
-                for target in self._in_directories(directory):
-                    yield Lead(target, "loads plugins, among them", SOURCE)
-
     def _libraries(self, path: str, parsed: Elf, data: bytes) -> Iterator[Lead]:
-        patterns = []
         for name in tokens.libraries(data):
             if "%" in name:
-                patterns.append(name.rpartition("/")[2])
                 continue
             for target in self.linker.find(name, elf=parsed, path=path):
                 yield Lead(target, f"holds the name {name}, hence may load", SOURCE)
-        if OPENSSL.match(path.rpartition("/")[2]):
-            return
-        for pattern in patterns:
-            yield from self._pattern(pattern, data)
-
-    def _pattern(self, pattern: str, data: bytes) -> Iterator[Lead]:
-        """Follow `mod_%s.so`; where nothing but `lib` is fixed, the words are names."""
-        parts = re.split(FORMAT, pattern)
-        expression = re.compile("(.*)".join(re.escape(part) for part in parts))
-        fixed = "".join(parts).replace("lib", "", 1).partition(".so")[0]
-        for name, paths in self._tree.names.items():
-            found = expression.match(name) if ".so" in name else None
-            if found is None or name[found.end() :].strip(".0123456789"):
-                continue
-            words = [one for one in found.groups() if not one.isdigit()]
-            if len(fixed) > 1 or all(_ends_a_string(one, data) for one in words):
-                for target in paths:
-                    yield Lead(target, f"loads libraries like {pattern}, hence", SOURCE)
 
     def _paths(self, data: bytes) -> Iterator[Lead]:
         """Absolute paths: programs, libraries, and directories of either."""
@@ -197,18 +182,27 @@ class Native:
             canonical = self._tree.resolve(FIXED_DIRECTORY.sub("", path))
             if canonical is not None:
                 yield from path_leads(self._tree, canonical, self.linker.directories)
+        for directory in self._roots:
+            name = directory.encode("utf-8", "surrogateescape")
+            canonical = self._tree.resolve(directory)
+            if canonical and (name + b"\0" in data or name + b"/\0" in data):
+                yield from path_leads(self._tree, canonical, self.linker.directories)
         for path in self._tree.files_in(""):
             if path.encode("utf-8", "surrogateescape") + b"\0" in data:
                 yield Lead(path, "holds the path", SOURCE)
 
-    def _programs(self, parsed: Elf, content: bytes, data: bytes) -> Iterator[Lead]:
+    def _programs(
+        self, path: str, parsed: Elf, bytes_: tuple[bytes, bytes]
+    ) -> Iterator[Lead]:
         """Programs named by a bare word, where the object can start one that way."""
+        content, data = bytes_
         if GO_MARK in content:
             if GO_EXEC in content:
                 yield from self._any_program("is a Go program that can run commands, as")
             return
         call = _starting_call(parsed, data)
         if call is None:
+            yield from self._by_place(path, parsed, data)
             return
         if RUST in data:
             yield from self._any_program("is a Rust program that can run commands, as")
@@ -221,8 +215,42 @@ class Native:
         ends = b"\0".join(string[-TAIL_BYTES:] for string in strings) + b"\0"
         lines = command_words(strings)
         for word, target in self._tree.programs.items():
-            if word in lines or _ends_a_string(word, ends):
+            if word in lines or ends_a_string(word, ends):
                 how = f"holds the word {word} and imports {call}, hence may run"
+                yield Lead(target, how, SOURCE)
+        yield from self._assembled(lines, call)
+
+    def _assembled(self, lines: Iterable[str], call: str) -> Iterator[Lead]:
+        """Programs whose name the object completes: `convert-%s`."""
+        for pattern in lines:
+            name = pattern.rpartition("/")[2]
+            parts = re.split(FORMAT, name)
+            fixed = re.sub(r"\W", "", "".join(parts))
+            if len(parts) == 1 or len(fixed) < WORD_MIN:
+                continue
+            expression = re.compile(r"[\w.+-]*".join(re.escape(one) for one in parts))
+            for word, target in self._tree.programs.items():
+                if expression.fullmatch(word):
+                    how = f"holds the pattern {name} and imports {call}, hence may run"
+                    yield Lead(target, how, SOURCE)
+
+    def _by_place(self, path: str, parsed: Elf, data: bytes) -> Iterator[Lead]:
+        """Programs whose directory the object puts before their name.
+
+        A program of PATH only where the object is the image's own, or names the
+        directory: "gzip" is a content coding as well.
+        """
+        calls = [one for one in parsed.imports if STARTS_PATH.fullmatch(one)]
+        if not calls:
+            return
+        own = path not in self._tree.distributed
+        for word, target in self._tree.programs.items():
+            if len(word) < WORD_MIN or not ends_a_string(word, data):
+                continue
+            directory = target.rpartition("/")[0]
+            usual = directory in self._tree.program_directories
+            if own or not usual or ends_a_string(directory, data):
+                how = f"holds the word {word} and imports {min(calls)}, hence may run"
                 yield Lead(target, how, SOURCE)
 
     def _run_together(self, data: bytes) -> Iterator[Lead]:
@@ -268,11 +296,6 @@ class Native:
         named = {word for line in lines for word in re.findall(r"[\w-]+", line)}
         return named | set(NAME_SERVICE_DEFAULT)
 
-    def _in_directories(self, name: str) -> Iterator[str]:
-        for directory in self._tree.directories:
-            if f"/{name}/" in f"{directory}/" and "/lib" in directory:
-                yield from libraries_in(self._tree, directory)
-
 
 def _starting_call(parsed: Elf, data: bytes) -> str | None:
     """Return the call by which an object can start a program by its bare name."""
@@ -282,19 +305,6 @@ def _starting_call(parsed: Elf, data: bytes) -> str | None:
     if not found and any(mark in data for mark in OWN_SEARCH):
         found = [one for one in parsed.imports if STARTS_PATH.fullmatch(one)]
     return min(found, default=None)
-
-
-def _ends_a_string(word: str, data: bytes) -> bool:
-    """Whether a string is, or ends with, the word.
-
-    Linkers keep one copy of strings with the same end: "cp" may be the end of "tcp".
-    """
-    return word.encode("utf-8", "surrogateescape") + b"\0" in data
-
-
-def libraries_in(tree: Tree, directory: str) -> Iterator[str]:
-    """Yield the shared libraries directly in a canonical directory."""
-    return (path for path in tree.files_in(directory) if ".so" in path.rpartition("/")[2])
 
 
 def path_leads(tree: Tree, canonical: str, search: Iterable[str]) -> Iterator[Lead]:
@@ -310,19 +320,42 @@ def path_leads(tree: Tree, canonical: str, search: Iterable[str]) -> Iterator[Le
             yield Lead(canonical, MENTIONS, "configuration")
         return
     ordinary = {*search, *tree.program_directories, "/usr/share", "/usr/libexec"}
-    if canonical.count("/") > 1 and canonical not in ordinary:
+    if canonical not in ordinary and not SYSTEM.fullmatch(canonical):
         yield from _directory_leads(tree, canonical)
+
+
+def root_directories(tree: Tree) -> list[str]:
+    """Return the directories directly below `/` that are not the system's own."""
+    paths = (f"/{name}" for name in tree.names_in("/"))
+    return [one for one in paths if one not in tree.entries and not SYSTEM.fullmatch(one)]
+
+
+def mentions(directories: Iterable[str], text: str) -> Iterator[str]:
+    """Yield those directories right below the root that a text names as a whole."""
+    for one in directories:
+        whole = rf"(?<![\w.+@~%:/-]){re.escape(one)}/?(?![\w.+@~%:/-])"
+        if one in text and re.search(whole, text):
+            yield one
 
 
 def _directory_leads(tree: Tree, directory: str) -> Iterator[Lead]:
     """Yield a directory's plugins, programs, and code that it may serve to browsers."""
-    for path in tree.files_under(directory, depth=PLUGIN_DEPTH):
-        if ".so" in path.rpartition("/")[2]:
+    own = not directory.startswith(SYSTEM_PARTS)
+    for path in tree.files_under(
+        directory, depth=OWN_PLUGIN_DEPTH if own else PLUGIN_DEPTH
+    ):
+        deep = path.count("/") - directory.count("/") > PLUGIN_DEPTH + 1
+        if ".so" not in path.rpartition("/")[2]:
+            continue
+        if not (deep and INSTALLED.search(path, len(directory))):
             yield Lead(path, f"names the directory {directory}, with", SOURCE)
     for path in (*tree.files_in(directory), *tree.links_in(directory).values()):
         if tree.executable(path) or ".so" in path.rpartition("/")[2]:
             yield Lead(path, f"names the directory {directory}, with", SOURCE)
+    root = directory.count("/") == 1
     for path in tree.files_under(directory, depth=SERVED_DEPTH):
+        if root and INSTALLED.search(path):
+            continue
         if path.endswith(BROWSER_SUFFIXES):
             how = f"names the directory {directory}, perhaps to serve it to browsers, with"
             yield Lead(path, how, SOURCE)

@@ -67,6 +67,7 @@ class Elf:
     Attributes:
         interpreter: Path of the dynamic linker, empty for libraries and static files.
         search: Directories of DT_RUNPATH, else DT_RPATH, as written (`$ORIGIN/...`).
+        inherited: Those of DT_RPATH that serve what its libraries need, too.
         imports: Names of undefined dynamic symbols.
         dynamic: False for a static executable, whose imports nobody can read.
         data: The bytes of everything that is loaded and is not machine code.
@@ -79,6 +80,7 @@ class Elf:
     imports: frozenset[str]
     dynamic: bool
     data: tuple[bytes, ...]
+    inherited: tuple[str, ...] = ()
 
     def strings(self) -> Iterator[bytes]:
         """Yield the NUL-terminated strings of the data, however short."""
@@ -117,6 +119,20 @@ def read(content: bytes) -> Elf:
         return _assemble(content, layout, (segments, table))
     except (struct.error, IndexError, KeyError, ValueError, OverflowError) as error:
         raise Unparsable(f"a damaged ELF file: {error}") from error
+
+
+def needed(content: bytes) -> tuple[str, ...]:
+    """Return the names of the libraries that the file needs; none if it is damaged."""
+    if content[:4] != MAGIC:
+        return ()
+    try:
+        layout = _layout(content)
+        segments = _segments(content, layout)
+        table = _dynamic(content, layout, segments)
+        strings = _strings(content, segments, dict(table))
+        return tuple(_string(strings, at) for tag, at in table if tag == DT_NEEDED)
+    except (struct.error, IndexError, KeyError, ValueError, OverflowError):
+        return ()
 
 
 def sections(content: bytes) -> dict[str, Segment]:
@@ -229,10 +245,7 @@ def _assemble(
 ) -> Elf:
     segments, table = tables
     values = dict(table)
-    strings = b""
-    if DT_STRTAB in values:
-        start = _offset(segments, values[DT_STRTAB])
-        strings = content[start : start + values.get(DT_STRSZ, 0)]
+    strings = _strings(content, segments, values)
     runpath = values.get(DT_RUNPATH, values.get(DT_RPATH))
     interpreter = next((one for one in segments if one.kind == PT_INTERP), None)
     return Elf(
@@ -243,7 +256,15 @@ def _assemble(
         imports=_imports(content, layout, (segments, values, strings)),
         dynamic=bool(strings),
         data=_data(content, layout, segments),
+        inherited=() if DT_RUNPATH in values else _directories(strings, runpath),
     )
+
+
+def _strings(content: bytes, segments: list[Segment], values: dict[int, int]) -> bytes:
+    if DT_STRTAB not in values:
+        return b""
+    start = _offset(segments, values[DT_STRTAB])
+    return content[start : start + values.get(DT_STRSZ, 0)]
 
 
 def _directories(strings: bytes, at: int | None) -> tuple[str, ...]:
