@@ -1,13 +1,14 @@
 """Judging every finding of an image, from what ran and what could still be loaded."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from vexxy.advisories.types import Match
 from vexxy.reachability import copies, outside
 from vexxy.reachability.copies import Copies
-from vexxy.reachability.loadable.closure import Closure
+from vexxy.reachability.loadable.closure import Closure, loaded_files
+from vexxy.reachability.loadable.data import Data
 from vexxy.reachability.loadable.tree import Surroundings, Tree
 from vexxy.reachability.ownership import Owned, Ownership
 from vexxy.reachability.ports import Root
@@ -72,6 +73,7 @@ def judge(
         proofs=Proofs(tree, profile, loadable),
         loadable=loadable,
         observation=observation,
+        data=Data(tree, loaded_files(profile), loadable),
     )
     return decide_all(gatherer.cases(matches), settings)
 
@@ -89,14 +91,21 @@ class _Gatherer:
     proofs: Proofs
     loadable: Loadable
     observation: Observation
+    data: Data
+    readers: dict[str, str] = field(default_factory=dict)
 
     def cases(self, matches: Sequence[Match]) -> Iterator[tuple[Match, Facts]]:
         known: dict[int, Owned] = {}
+        unread: dict[str, frozenset[str]] = {}
         for match in matches:
             key = id(match.package)
             if key not in known:
                 known[key] = self.ownership.look_up(match.package)
-            yield match, self._facts(match, known[key])
+                if known[key].data_only and not known[key].accesses:
+                    unread[match.package.purl] = known[key].files
+        self.readers.update(self.data.readers(unread))
+        for match in matches:
+            yield match, self._facts(match, known[id(match.package)])
 
     def _facts(self, match: Match, owned: Owned) -> Facts:
         found, count = chains.chains(self.loadable, owned.files, limit=CHAINS_MAX)
@@ -122,6 +131,7 @@ class _Gatherer:
                 and match.package.embedded_in is None
                 and packages.is_payload(match.package, one.path)
             ),
+            reader=self.readers.get(match.package.purl, ""),
             symbols=self.proofs.look_up(match, owned),
             file_count=len(owned.files),
             embedded_in=match.package.embedded_in,

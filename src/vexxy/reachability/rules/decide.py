@@ -172,7 +172,9 @@ def _quiet_symbols(case: Case) -> Decision | None:
     """The package is loaded; does what is known of its symbols say otherwise?"""
     match, facts, states = case.match, case.facts, case.states
     known = case.symbol_confidence >= case.settings.symbol_confidence_min
-    if not known or not states <= QUIET | {SymbolState.NOT_CALLED}:
+    # Data is used by reading it, whatever functions were named.
+    unusable = case.facts.data_only or not known
+    if unusable or not states <= QUIET | {SymbolState.NOT_CALLED}:
         return None
     if not facts.observation.complete:
         return _open(case, Level.LOADED, sentences.incomplete(match, facts))
@@ -220,6 +222,8 @@ def _unclear(case: Case) -> Decision | None:
         return _open(case, case.observed_level, read_alone(case.match, facts))
     if facts.loadable:
         return _open(case, case.observed_level, sentences.loadable(case.match, facts))
+    if facts.reader:
+        return _open(case, case.observed_level, sentences.readable(case.match, facts))
     return None
 
 
@@ -244,7 +248,8 @@ def _silent(case: Case, level: Level, *, symbols: float = 1.0) -> Decision:
 
 def _open(case: Case, level: Level, reason: str) -> Decision:
     """Leave it open; the score is what "not affected" would have had, and too little."""
-    agreement = confidence.LOADABLE if case.facts.loadable else 1.0
+    doubted = case.facts.loadable or bool(case.facts.reader)
+    agreement = confidence.LOADABLE if doubted else 1.0
     score = confidence.of_silence(case.facts.observation, static_agreement=agreement)
     limit = max(0.0, case.settings.confidence_min - 0.01)
     return Decision(Status.UNDER_INVESTIGATION, level, min(score, limit), reason)

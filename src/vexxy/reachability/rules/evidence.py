@@ -102,6 +102,8 @@ def _references(facts: Facts) -> list[Evidence]:
         )
         for one in facts.unfollowed[:UNFOLLOWED_MAX]
     ]
+    if facts.reader:
+        found.append(Evidence("static_reference", Level.PRESENT, facts.reader, "data"))
     return found
 
 

@@ -63,6 +63,7 @@ class Facts:
         unfollowed: Languages that could load the package in ways nobody can predict.
         served: Code for browsers among its files that was read, perhaps for a client.
         payload: Data of a language's package that was read, perhaps by a foreign program.
+        reader: Who could read a package of data that nobody read, and why; a sentence.
         file_count: Files the package has in this root.
     """
 
@@ -78,6 +79,7 @@ class Facts:
     served: tuple[str, ...] = ()
     payload: tuple[str, ...] = ()
     symbols: tuple[SymbolFact, ...] = ()
+    reader: str = ""
     file_count: int = 0
     embedded_in: str | None = None
 

@@ -112,6 +112,11 @@ def payload(match: Match, facts: Facts) -> str:
     )
 
 
+def readable(match: Match, facts: Facts) -> str:
+    """Nobody read the data, and somebody could."""
+    return f"{_package(match)} brings data that was not read, but could be: {facts.reader}."
+
+
 def loadable(match: Match, facts: Facts) -> str:
     """Something could still load the package."""
     if facts.chains:
