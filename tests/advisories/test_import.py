@@ -281,7 +281,7 @@ def test_something_else_is_no_database(database: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("version", "age"),
-    [(models.SCHEMA_VERSION + 1, "a newer"), (models.SCHEMA_VERSION - 1, "an older")],
+    [(models.SCHEMA_VERSION + 1, "a newer"), (models.OLDEST_READABLE - 1, "an older")],
 )
 def test_another_schema_is_refused_for_reading_and_writing(
     database: Path, tmp_path: Path, version: int, age: str
@@ -294,6 +294,26 @@ def test_another_schema_is_refused_for_reading_and_writing(
     for act in (service.status, lambda path: service.import_path(path, folder)):
         with pytest.raises(errors.SchemaMismatch, match=age):
             act(database)
+
+
+def test_an_older_overlay_is_read_and_brought_up_to_date(
+    database: Path, tmp_path: Path
+) -> None:
+    """What was derived on this machine before an update of the product stays."""
+    symbol = Symbol("lib.a", "f", "seen", 0.8)
+    line = OverlayLine("PyPI", "lib", "CVE-2099-1", symbol)
+    service.store_symbols(database, [line])
+    connection = sqlite3.connect(database)
+    connection.executescript(
+        "ALTER TABLE overlay DROP COLUMN terms; PRAGMA user_version = 1;"
+    )
+    connection.close()
+    with repository.open_index(database) as index:
+        assert index.list_overlay("PyPI", "lib") == (line,)
+
+    service.import_path(database, write(tmp_path / "in", a_record("A")))
+    with repository.open_index(database) as index:
+        assert index.list_overlay("PyPI", "lib") == (line,)
 
 
 def test_a_read_only_database_can_be_read(database: Path, tmp_path: Path) -> None:

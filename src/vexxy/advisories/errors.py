@@ -11,8 +11,9 @@ class DatabaseNotFound(NotFound):
     def __init__(self, path: Path) -> None:
         super().__init__(
             f"there is no advisory database at {path}",
-            hint="run `vexxy advisories update`, or `vexxy advisories import FOLDER`, "
-            "or name a folder of OSV records with --advisories",
+            hint="run `vexxy advisories update`; without internet "
+            "`vexxy advisories import FOLDER`, or, for a small set to try with, "
+            '`vexxy advisories import "$(vexxy advisories bundled)"`',
         )
 
 

@@ -1,14 +1,20 @@
 """Tables of the advisory database: one SQLite file, or the same in memory.
 
 `origin` is the ecosystem under which a record was imported. Replacing one origin leaves
-the others alone, also where their records name the same package.
+the others alone, also where their records name the same package. `terms` of the overlay
+are platforms and preconditions.
 """
 
 from typing import Final
 
 # "VXXY": what `file` and a wrong path are recognized by.
 APPLICATION_ID: Final = 0x56585859
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+# Read as it is; brought up to date by whoever writes next.
+OLDEST_READABLE: Final = 1
+UPGRADES: Final = {
+    1: "ALTER TABLE overlay ADD COLUMN terms BLOB; PRAGMA user_version = 2;",
+}
 
 SCHEMA: Final = """
 CREATE TABLE ecosystem (
@@ -58,6 +64,7 @@ CREATE TABLE overlay (
     name TEXT NOT NULL,
     confidence REAL NOT NULL,
     provenance TEXT NOT NULL,
+    terms BLOB,
     PRIMARY KEY (ecosystem, package, vulnerability_id, module, name)
 ) WITHOUT ROWID;
 """

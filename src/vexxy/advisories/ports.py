@@ -1,6 +1,6 @@
 """What the advisories ask of the world outside."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -65,3 +65,34 @@ class PatchSource(Protocol):
         Raises:
             VexxyError: The package is unknown, or its source cannot be fetched.
         """
+
+
+class History(Protocol):
+    """One repository's history, where fixes are read from."""
+
+    def diff(self, commit: str, *, suffixes: Sequence[str]) -> str | None:
+        """Return what a commit changes against its first parent, without context.
+
+        White space alone does not count. None where the commit is not known.
+        """
+
+    def read(self, revision: str, path: str) -> str | None:
+        """Return the text of a file at a revision, None if it is not there."""
+
+    def list_files(self, revision: str) -> frozenset[str]:
+        """Return the path of every file at a revision."""
+
+    def find_files(
+        self, revision: str, word: str, *, suffixes: Sequence[str]
+    ) -> tuple[str, ...]:
+        """Return the files that mention a word at a revision; at most a few dozen."""
+
+    def find_commits(self, phrases: Collection[str]) -> tuple[str, ...]:
+        """Return the commits whose message has one of the phrases, newest first."""
+
+
+class Histories(Protocol):
+    """Where repositories are found on this machine."""
+
+    def find(self, repository: str) -> History | None:
+        """Return the repository `owner/name`, None if it is not here."""

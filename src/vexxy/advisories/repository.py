@@ -20,6 +20,7 @@ from vexxy.advisories.types import (
     EcosystemStatus,
     ImportReport,
     OverlayLine,
+    Precondition,
     Symbol,
 )
 from vexxy.kit import clock
@@ -30,6 +31,8 @@ _BATCH: Final = 500
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode_affected: Final = msgspec.msgpack.Decoder(tuple[Affected, ...]).decode
+_Terms = tuple[tuple[str, ...], tuple[Precondition, ...]]
+_decode_terms: Final = msgspec.msgpack.Decoder(_Terms).decode
 _decode_details: Final = msgspec.msgpack.Decoder(Details).decode
 
 
@@ -98,13 +101,15 @@ class Index:
 
     def list_overlay(self, ecosystem: str, package: str) -> tuple[OverlayLine, ...]:
         """Return the functions derived on this machine for a package."""
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        terms = "terms" if version >= models.SCHEMA_VERSION else "NULL"
         query = (
-            "SELECT vulnerability_id, module, name, provenance, confidence "
+            f"SELECT vulnerability_id, module, name, provenance, confidence, {terms} "  # noqa: S608  a constant of this method
             "FROM overlay WHERE ecosystem = ? AND package = ?"
         )
         rows = self._connection.execute(query, (ecosystem, package))
         return tuple(
-            OverlayLine(ecosystem, package, row[0], Symbol(*row[1:])) for row in rows
+            OverlayLine(ecosystem, package, row[0], _symbol(*row[1:])) for row in rows
         )
 
     def count_overlay(self) -> int:
@@ -162,9 +167,27 @@ def check_schema(connection: sqlite3.Connection, path: Path) -> None:
     if application != models.APPLICATION_ID:
         connection.close()
         raise errors.DatabaseUnreadable(path, reason="it is a database of something else")
-    if version != models.SCHEMA_VERSION:
+    if not models.OLDEST_READABLE <= version <= models.SCHEMA_VERSION:
         connection.close()
         raise errors.SchemaMismatch(path, found=version, expected=models.SCHEMA_VERSION)
+
+
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Bring the tables of an older version up to date; nothing stored is lost."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    for known in range(version, models.SCHEMA_VERSION):
+        connection.executescript(models.UPGRADES[known])
+
+
+def _symbol(
+    module: str, name: str, provenance: str, *given: float | bytes | None
+) -> Symbol:
+    confidence, terms = given
+    platforms, preconditions = (
+        _decode_terms(terms) if isinstance(terms, bytes) else ((), ())
+    )
+    score = confidence if isinstance(confidence, float) else 1.0
+    return Symbol(module, name, provenance, score, platforms, preconditions)
 
 
 def create(connection: sqlite3.Connection) -> None:
@@ -281,7 +304,7 @@ def replace_overlay(connection: sqlite3.Connection, lines: Iterable[OverlayLine]
         {(line.ecosystem, line.package) for line in kept},
     )
     connection.executemany(
-        "INSERT OR REPLACE INTO overlay VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO overlay VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             (
                 line.ecosystem,
@@ -291,6 +314,7 @@ def replace_overlay(connection: sqlite3.Connection, lines: Iterable[OverlayLine]
                 line.symbol.name,
                 line.symbol.confidence,
                 line.symbol.provenance,
+                _encode((line.symbol.platforms, line.symbol.preconditions)),
             )
             for line in kept
         ),

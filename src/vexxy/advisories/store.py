@@ -66,7 +66,9 @@ def _copy(path: Path, new: Path) -> sqlite3.Connection:
     # The copy is thrown away unless it is complete, so a journal would protect nothing.
     connection.execute("PRAGMA journal_mode = OFF")
     connection.execute("PRAGMA synchronous = OFF")
-    if not exists:
+    if exists:
+        repository.upgrade(connection)
+    else:
         repository.create(connection)
     return connection
 

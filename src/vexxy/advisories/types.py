@@ -23,6 +23,34 @@ class Severity(StrEnum):
     UNKNOWN = "unknown"
 
 
+class PreconditionKind(StrEnum):
+    """Where it would show that a hole can be used."""
+
+    ARGUMENT = "argument"
+    OPTION = "option"
+    ENVIRONMENT = "environment"
+    CONFIGURATION = "configuration"
+    PLATFORM = "platform"
+
+
+@dataclass(frozen=True, slots=True)
+class Precondition:
+    """What else has to be so before a vulnerable function is of use to an attacker.
+
+    It is told as evidence and clears nothing: an absence may only be unobserved.
+
+    Attributes:
+        form: What would be seen. Argument of the function: `verify=False`; option of a
+            program: `--reload`, `--bind=0.0.0.0`; environment: `NAME` or `NAME=value`;
+            configuration: words of whoever states it; platform: `windows`, `linux/arm`.
+        sentence: The same for a reader, with a full stop.
+    """
+
+    kind: PreconditionKind
+    form: str
+    sentence: str
+
+
 @dataclass(frozen=True, slots=True)
 class Symbol:
     """A function that an advisory or a fix names as vulnerable.
@@ -36,6 +64,7 @@ class Symbol:
         confidence: 0-1; 1.0 for names in a reviewed record.
         platforms: `GOOS`, `GOARCH` or `GOOS/GOARCH` that the code is built for, as the
             record says; empty for all.
+        preconditions: What else has to be so, where a source states it.
     """
 
     module: str
@@ -43,6 +72,7 @@ class Symbol:
     provenance: str
     confidence: float = 1.0
     platforms: tuple[str, ...] = ()
+    preconditions: tuple[Precondition, ...] = ()
 
 
 EventKind = Literal["introduced", "fixed", "last_affected", "limit"]

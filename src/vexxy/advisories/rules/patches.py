@@ -51,7 +51,7 @@ def changed_functions(patches: Mapping[str, str]) -> dict[str, tuple[Change, ...
     found: dict[str, dict[tuple[str, str], Change]] = defaultdict(dict)
     for path, text in sorted(patches.items()):
         cves = _cves(path, text)
-        functions = tuple(dict.fromkeys(_functions(text)))
+        functions = tuple(dict.fromkeys(functions_of(text)))
         focused = len(cves) == 1 and len(functions) <= _FOCUSED_MAX
         confidence = CONFIDENCE if focused else CONFIDENCE_SHARED
         for cve in cves:
@@ -71,7 +71,7 @@ def _cves(path: str, text: str) -> tuple[str, ...]:
     return tuple(sorted(set(named)))
 
 
-def _functions(text: str) -> Iterator[tuple[str, str]]:
+def functions_of(text: str) -> Iterator[tuple[str, str]]:
     """Yield file and function of each change, in the patch's order."""
     file = ""
     body: list[str] = []
