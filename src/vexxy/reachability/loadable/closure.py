@@ -24,6 +24,7 @@ from vexxy.reachability.loadable.native import Native
 from vexxy.reachability.loadable.tree import Lead, Tree
 from vexxy.reachability.rules.chains import covers
 from vexxy.reachability.types import Loadable, Reference, Unfollowed
+from vexxy.reachability.wire import pyarchive, pysource
 from vexxy.reachability.wire import tokens
 from vexxy.reachability.wire.elf import MAGIC
 from vexxy.tracer.types import Access, ExecutionProfile
@@ -150,6 +151,8 @@ class Closure:
             return
         try:
             self._check(path, content)
+            if pyarchive.is_archive(content):
+                self._take(path, self._python.archive(path, content))
             for leads in self._readers(path, content):
                 self._take(path, leads)
         except Unparsable as error:
@@ -203,7 +206,8 @@ class Closure:
     def _language_reader(
         self, path: str, content: bytes
     ) -> Callable[[str, str], Iterator[Lead]] | None:
-        if path.endswith((".py", ".pyw")) or python.SHEBANG.match(content):
+        read = path in self._loaded and self._ran[PYTHON.name]
+        if python.is_source(path, content, read=read):
             program = path in self._programs
             return self._python.source if program else self._python.module
         if path.endswith(NODE_SUFFIXES) or node.SHEBANG.match(content):
@@ -211,8 +215,11 @@ class Closure:
         return None
 
     def _take(self, via: str, leads: Iterable[Lead]) -> None:
-        for lead in leads:
-            self._add(via, lead)
+        try:
+            for lead in leads:
+                self._add(via, lead)
+        except Unparsable as error:
+            self._unreadable(via, error.message)
 
     def _add(self, via: str, lead: Lead) -> None:
         path = lead.target
@@ -243,7 +250,8 @@ class Closure:
     def _unreadable(self, path: str, problem: str) -> None:
         reason = f"{path} {problem}, so what it loads is unknown"
         for language, suffixes in ((PYTHON, PYTHON_SUFFIXES), (NODE, NODE_SUFFIXES)):
-            if path.endswith(suffixes):
+            unpredictable = language is PYTHON and path in self._python.unpredictable
+            if path.endswith(suffixes) or unpredictable:
                 self._give_up(language, reason, path)
                 return
         directories = frozenset(self._native.linker.directories)
@@ -261,7 +269,7 @@ class Closure:
             language, reason, via=via, directories=self._tree.directories
         )
         self._unfollowed[language.name] = unfollowed
-        if language not in FOLLOWED:
+        if language is not NODE:
             self._open(unfollowed)
 
     def _open(self, unfollowed: Unfollowed) -> None:
@@ -276,9 +284,10 @@ class Closure:
                 continue
             if ".so" in path.rpartition("/")[2]:
                 self._add(unfollowed.via, Lead(path, how, "interpreter"))
-            elif path.endswith(unfollowed.suffixes) and unfollowed.suffixes:
-                text = self._tree.read_text(path)
-                leads = list(self._commands.foreign(text)) if text else []
+            elif path.endswith(unfollowed.suffixes) and not self._python.is_standard(path):
+                text = self._tree.read_text(path) or ""
+                starts = unfollowed.language != PYTHON.name or pysource.runs(text)
+                leads = list(self._commands.foreign(text)) if starts else []
                 if leads:
                     self._add(unfollowed.via, Lead(path, how, "interpreter"))
                 self._take(path, leads)

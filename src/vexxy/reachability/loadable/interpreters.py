@@ -41,8 +41,8 @@ PYTHON: Final = _language(
     "python",
     r"python[\d.]*|pypy[\d.]*|libpython[\d.]*\.so[\d.]*",
     types="pypi",
-    suffixes=".py .pyc",
-    directories=r"/usr(/local)?/lib/python[\d.]+(/|$)",
+    suffixes=".py .pyc .abi3.so -linux-gnu.so -linux-musl.so",
+    directories=r".*/lib(64)?/python[\d.]+(/|$)|.*/(site|dist)-packages(/|$)",
 )
 NODE: Final = _language(
     "node",

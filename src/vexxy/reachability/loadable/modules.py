@@ -9,10 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Final
 
+from vexxy.reachability.loadable.elsewhere import Elsewhere
 from vexxy.reachability.loadable.tree import Tree
 
 SITE: Final = re.compile(r".*/(site|dist)-packages")
 STANDARD: Final = re.compile(r".*/lib(64)?/(python|pypy)[\d.]+(/lib-dynload)?")
+PACKAGE: Final = re.compile(r".*?/(?:site|dist)-packages/[^/]+")
 COMPILED: Final = re.compile(r"(.*)/__pycache__/([^/]+?)\.[\w-]+(?:\.opt-\d)?\.pyc")
 SUFFIXES: Final = (".py", ".so", ".pyc", ".pyd")
 INTERPRETER_FILES: Final = re.compile(r".*/(__pycache__|node_modules)(/.*)?")
@@ -31,6 +33,7 @@ class Modules:
         self._resolved: dict[str, tuple[str, ...]] = {}
         self._searched: frozenset[str] = frozenset()
         self.archives: list[str] = []
+        self.elsewhere: Final = Elsewhere(tree)
         given = [tree.resolve(one) for one in extra]
         seen = [self.search_directory(path) for path in loaded]
         sites = [one for one in tree.directories if STANDARD.fullmatch(one)]
@@ -49,10 +52,51 @@ class Modules:
         if name not in self._resolved:
             parts = name.split(".")
             found: list[str] = []
-            for directory in self.directories:
+            for directory in (*self.directories, *self.elsewhere.parents(parts[0])):
                 found += self._below(directory, parts)
+            found += self.elsewhere.archives.holding(parts[0])
             self._resolved[name] = tuple(dict.fromkeys(found))
         return self._resolved[name]
+
+    def run(self, name: str) -> tuple[str, ...]:
+        """Return the files that `python -m` of the absolute `name` loads."""
+        return (*self.find(name), *self.find(f"{name}.__main__"))
+
+    def any_of(self, top: str) -> tuple[str, ...]:
+        """Return what importing some unknown module below `top` can load first.
+
+        A package without an initializer (PEP 420) is all that lies in it; extension
+        modules count in any case, for they bring libraries of other packages.
+        """
+        found = dict.fromkeys(self.find(top))
+        for directory in self.directories:
+            inner = f"{directory}/{top}"
+            if not STANDARD.fullmatch(directory) and self._tree.is_directory(inner):
+                bare = "__init__" not in self._stem(inner)
+                for path in self.under(inner):
+                    if bare or path.endswith((".so", ".pyd")):
+                        found[path] = None
+        return tuple(found)
+
+    def extend(self, path: str) -> frozenset[str]:
+        """Search below the installed package of a file too; return the names found."""
+        found = PACKAGE.match(path)
+        if found is None or not self._tree.is_directory(found[0]):
+            return frozenset()
+        names = self.elsewhere.open(found[0]) - self.standard
+        for name in [one for one in self._resolved if one.partition(".")[0] in names]:
+            del self._resolved[name]
+        return names
+
+    @cached_property
+    def standard(self) -> frozenset[str]:
+        """Top-level names of the standard library."""
+        found: set[str] = set()
+        for directory in self.directories:
+            if STANDARD.fullmatch(directory):
+                found |= self._stem(directory).keys()
+                found |= {one.rpartition("/")[2] for one in self._tree.children(directory)}
+        return frozenset(found)
 
     def find_relative(self, path: str, level: int, name: str) -> tuple[str, ...]:
         """Return the files that a relative import of `level` dots loads from `path`."""
@@ -65,7 +109,7 @@ class Modules:
     @cached_property
     def third_party(self) -> frozenset[str]:
         """Top-level names outside the standard library."""
-        names: set[str] = set()
+        names: set[str] = set(self.elsewhere.names)
         for directory in self.directories:
             if STANDARD.fullmatch(directory):
                 continue

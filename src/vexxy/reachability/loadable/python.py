@@ -6,20 +6,35 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Final
 
+from vexxy.reachability.errors import Unparsable
 from vexxy.reachability.loadable.commands import Commands
+from vexxy.reachability.loadable.distribution import Distribution
 from vexxy.reachability.loadable.linker import Linker
 from vexxy.reachability.loadable.modules import SITE, STANDARD, Modules
 from vexxy.reachability.loadable.tree import Lead, Tree
-from vexxy.reachability.wire import elf, pysource, tokens
+from vexxy.reachability.loadable.values import Values
+from vexxy.reachability.wire import elf, pyarchive, pysource, pyvalues, tokens
 
 SOURCE: Final = "import_graph"
 ENTRY_POINTS_FILE: Final = "entry_points.txt"
 SHEBANG: Final = re.compile(rb"#![^\n]*\b(python|pypy)[\d.]*")
+SUFFIXES: Final = (".py", ".pyw", ".wsgi", ".tac", ".py3")
+OTHER_SUFFIXES: Final = (".js", ".cjs", ".mjs", ".ts", ".pyc")
+LOOKS: Final = re.compile(
+    rb"(?m)^[ \t]*(?:from\s+[.\w]+\s+import\s|import\s+\w[\w., \t]*(?:#.*)?$"
+    rb"|(?:async\s+)?def\s+\w+\s*\(|class\s+\w+.*:\s*$)"
+)
 # They look entry points up for their callers, who name the group themselves.
 LOOKUP_LIBRARIES: Final = ("pkg_resources", "importlib_metadata", "stevedore", "setuptools")
 # They name programs, not plugins: a library looks into them for a version or a name,
 # and only a launcher, which is no library, loads from them.
 PROGRAM_GROUPS: Final = frozenset({"console_scripts", "gui_scripts"})
+# How a file makes Python look for modules where it did not before.
+EXTENDS_PATH: Final = re.compile(
+    r"\bsys\.path\b|\bfrom\s+sys\s+import\b[^\n]*\bpath\b|\baddsitedir\b|\bmeta_path\b"
+    r"|\bpath_hooks\b|\bPYTHONPATH\b"
+)
+MODULE_OPTION: Final = re.compile(r"-m[\s\"',]+([A-Za-z_][\w.]*)")
 WORD: Final = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
 DOTTED_BYTES: Final = re.compile(rb"\w+(?:\.[A-Za-z_]\w*)+")
 RUST_MARK: Final = b"pyo3"
@@ -34,6 +49,11 @@ class Python:
         self.modules: Final = modules
         self._commands: Final = commands
         self._linker: Final = Linker(tree)
+        self._distribution: Final = Distribution(tree)
+        self._values: Final = Values(tree, self._linker)
+        # Files that can run code which is in no file; their language is unfollowed.
+        self.unpredictable: set[str] = set()
+        self._importers: dict[str, str] = {}
         self._dynamic: set[str] = set()
         self._waiting: dict[str, list[tuple[str, frozenset[str]]]] = defaultdict(list)
 
@@ -53,7 +73,37 @@ class Python:
 
     def compiled(self, path: str, content: bytes) -> Iterator[Lead]:
         """Yield what a compiled file without a source can load."""
-        return self._follow(path, "", pysource.read_compiled(content))
+        source = pysource.read_compiled(content)
+        yield from self._follow(path, "", source)
+        if self.is_own(path) and source.strings & {"exec", "eval"}:
+            raise self._unpredictable(path, "exec or eval")
+
+    def archive(self, path: str, content: bytes) -> Iterator[Lead]:
+        """Yield what the modules in a zip archive can load, all of them.
+
+        Raises:
+            Unparsable: It is damaged, or code in it cannot be followed.
+        """
+        self.unpredictable.add(path)
+        problem: Unparsable | None = None
+        for member in pyarchive.members(content):
+            try:
+                yield from self._member(path, member)
+            except Unparsable as error:
+                problem = error
+        if problem is not None:
+            raise problem
+
+    def _member(self, path: str, member: pyarchive.Member) -> Iterator[Lead]:
+        if member.name.endswith(pyarchive.NATIVE):
+            for name in elf.read(member.content).needed:
+                leads = self._leads(self._linker.find(name), "holds code that needs")
+                yield from leads
+            yield from self.extension(path, member.content)
+        elif member.name.endswith(".pyc"):
+            yield from self.compiled(path, member.content)
+        else:
+            yield from self.source(path, member.content.decode("utf-8", "replace"))
 
     def extension(self, path: str, content: bytes) -> Iterator[Lead]:
         """Yield the modules that an extension module names.
@@ -78,10 +128,20 @@ class Python:
 
     def words(self, text: str) -> Iterator[Lead]:
         """Yield modules that an argument, a variable or a configuration names."""
-        for word in set(WORD.findall(text)):
+        words = set(WORD.findall(text))
+        for word in words:
             if word.partition(".")[0] in self.modules.third_party:
-                found = self.modules.find(word)
+                found = self.modules.run(word)
                 yield from self._leads(found, f"names the module {word},")
+        yield from self._run_modules(text)
+        if "import" in text:
+            yield from self._imports("", pysource.read(text).imports)
+        yield from self._values.said(words)
+
+    def _run_modules(self, text: str) -> Iterator[Lead]:
+        """Yield modules that `python -m` runs; those of the standard library too."""
+        for name in MODULE_OPTION.findall(text):
+            yield from self._leads(self.modules.run(name), f"runs the module {name},")
 
     def initial(self) -> Iterator[tuple[str, str]]:
         """Yield (file, text) of `.pth` files, whose import lines run at every start."""
@@ -103,13 +163,43 @@ class Python:
             said, runs=source.runs, indirect=not standard, application=application
         )
         if source.loads_libraries:
-            yield from self._libraries(tokens.literals(text))
+            yield from self._values.libraries(text, path=path, own=self.is_own(path))
+        if source.runs:
+            yield from self._run_modules(text)
+        if "path" in text.lower() and EXTENDS_PATH.search(text) is not None:
+            yield from self._extended(path)
         if application:
-            for literal in tokens.literals(text):
-                yield from self.words(literal)
+            yield from self._application(path, text, source)
+        elif pyvalues.is_hidden(text):
+            raise self._unpredictable(path, "encoded")
+
+    def _application(self, path: str, text: str, source: pysource.Source) -> Iterator[Lead]:
+        for literal in tokens.literals(text):
+            yield from self.words(literal)
+        if self._distribution.owns(path):
+            return
+        if source.runs:
+            yield from self._values.programs(text)
+        call = pyvalues.executed(text)
+        if call is not None or pyvalues.is_hidden(text):
+            raise self._unpredictable(path, call or "encoded")
+
+    def _unpredictable(self, path: str, how: str) -> Unparsable:
+        self.unpredictable.add(path)
+        return Unparsable(f"runs code that is in no file ({how})")
+
+    def _extended(self, path: str) -> Iterator[Lead]:
+        """Yield what others import and the package of this file may bring along."""
+        names = self.modules.extend(path)
+        for name, importer in list(self._importers.items()) if names else ():
+            if name.partition(".")[0] in names:
+                how = f"extends Python's search path, on which {importer} may find"
+                yield from self._leads(self.modules.find(name), how)
 
     def _imports(self, path: str, imports: Iterable[pysource.Import]) -> Iterator[Lead]:
         for one in imports:
+            if not one.level and path and not self.is_standard(path):
+                self._importers.setdefault(one.module, path)
             if one.level:
                 found = [*self.modules.find_relative(path, one.level, one.module)]
                 for name in one.names:
@@ -136,13 +226,13 @@ class Python:
             yield from self._named(bare)
         else:
             self._waiting[package].append((path, frozenset(bare)))
-        if not source.dynamic:
+        if not source.dynamic and not (application and source.unpickles):
             return
         how = "imports modules by a name known only at run time, perhaps"
         if application:
             # The name may come from outside the image: any installed module fits.
             for name in self.modules.third_party:
-                yield from self._leads(self.modules.find(name), how)
+                yield from self._leads(self.modules.any_of(name), how)
         directory = self.modules.package_directory(path)
         if directory is not None:
             yield from self._leads(self.modules.under(directory), how)
@@ -182,15 +272,6 @@ class Python:
                     how = "looks up entry points of an unknown group, among them"
                     yield from self._leads(self.modules.find(module), how)
 
-    def _libraries(self, literals: Iterable[str]) -> Iterator[Lead]:
-        for literal in set(literals):
-            if ".so" in literal:
-                for name in tokens.libraries(literal.encode("utf-8", "surrogateescape")):
-                    yield from self._leads(self._linker.find(name), "may load the library")
-            elif re.fullmatch(r"[\w.+-]{1,40}", literal):
-                for target in self._library_files.get(literal, ()):
-                    yield Lead(target, f"may load the library {literal},", SOURCE)
-
     def _leads(self, paths: Iterable[str], how: str) -> Iterator[Lead]:
         return (Lead(path, how, SOURCE) for path in paths)
 
@@ -207,6 +288,10 @@ class Python:
         """Return whether a file is neither of the standard library nor installed."""
         return not self.is_standard(path) and SITE.match(path) is None
 
+    def is_own(self, path: str) -> bool:
+        """Return whether a file is the application's, and not the distribution's."""
+        return self.is_application(path) and not self._distribution.owns(path)
+
     @cached_property
     def _groups(self) -> Mapping[str, list[str]]:
         """Entry point groups of installed packages, with the modules they name."""
@@ -222,15 +307,15 @@ class Python:
                     groups[group].append(module.partition("[")[0].strip())
         return groups
 
-    @cached_property
-    def _library_files(self) -> Mapping[str, list[str]]:
-        """Shared libraries by the name that `find_library` takes (`magic`)."""
-        found: dict[str, list[str]] = defaultdict(list)
-        for name, paths in self._tree.names.items():
-            match = re.fullmatch(r"lib(.+?)(?:-[\d.]+)?\.so[\d.]*", name)
-            if match is not None:
-                found[match[1]] += paths
-        return found
+
+def is_source(path: str, content: bytes, *, read: bool) -> bool:
+    """Return whether a text is Python; `read` says that a Python may have read it.
+
+    A server names its module as it likes (`app.wsgi`); a template can have code in it.
+    """
+    if path.endswith(SUFFIXES) or SHEBANG.match(content):
+        return True
+    return read and not path.endswith(OTHER_SUFFIXES) and LOOKS.search(content) is not None
 
 
 def _dotted_names(content: bytes, top: bytes) -> set[str]:

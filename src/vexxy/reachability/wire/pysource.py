@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from vexxy.reachability.wire import pyvalues
+
 ORIGIN: Final = re.compile(r"\bfrom\s*(\.[.\s]*(?:\w[\w.\s]*)?|\s\w[\w.\s]*)\Z")
 STARTS: Final = re.compile(r"(?:^|[;:\"'({\[,=]|\\n|>>>)\s*\Z")
 NAMES: Final = re.compile(r"\s*+(?:\((?:[^()#]++|#[^\n]*+)*+\)|[^\n;#]*+)")
@@ -79,6 +81,7 @@ class Source:
         runs: True when it can start other programs.
         loads_libraries: True when it can load shared libraries itself.
         entry_points: True when it looks up entry points of a group that is a value.
+        unpickles: True when it reads data that can name any class.
     """
 
     imports: tuple[Import, ...]
@@ -87,6 +90,7 @@ class Source:
     runs: bool
     loads_libraries: bool
     entry_points: bool
+    unpickles: bool = False
 
 
 def as_module(text: str) -> str:
@@ -107,10 +111,16 @@ def read(text: str) -> Source:
         imports=(*_statements(text), *constants),
         dynamic=any(not call["constant"] for call in calls) or _hands_on(text),
         strings=frozenset(DOTTED.findall(text)),
-        runs=_has(text, RUNNING_WORDS),
+        runs=runs(text),
         loads_libraries=_has(text, LIBRARY_WORDS),
         entry_points=_has(text, ENTRY_WORDS) and ENTRY_POINTS.search(text) is not None,
+        unpickles=pyvalues.unpickles(text),
     )
+
+
+def runs(text: str) -> bool:
+    """Return whether a file can start other programs."""
+    return _has(text, RUNNING_WORDS)
 
 
 def _hands_on(text: str) -> bool:
@@ -143,6 +153,7 @@ def read_compiled(content: bytes) -> Source:
         runs=bool(words & {"subprocess", "system", "popen", "Popen"}),
         loads_libraries=bool(words & {"ctypes", "cffi", "CDLL"}),
         entry_points=bool(words & {"entry_points", "iter_entry_points"}),
+        unpickles=bool(words & {"pickle", "cPickle", "dill", "joblib", "shelve"}),
     )
 
 
