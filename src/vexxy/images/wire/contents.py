@@ -64,7 +64,7 @@ def read_contents(path: pathlib.Path) -> Mapping[str, File]:
         return collector.files
     links: dict[str, str] = {}
     try:
-        with _opened(path) as stream:
+        with unpacked(path) as stream:
             reader = TarReader(stream)
             for member in reader:
                 if member.is_file:
@@ -97,8 +97,8 @@ def _folder_files(root: pathlib.Path) -> Iterator[tuple[str, BinaryIO]]:
 
 
 @contextmanager
-def _opened(path: pathlib.Path) -> Iterator[BinaryIO]:
-    """Open the file, unpacking on the way what is compressed."""
+def unpacked(path: pathlib.Path) -> Iterator[BinaryIO]:
+    """Open a file, unpacking on the way what gzip, zstd, xz or bzip2 compressed."""
     with path.open("rb") as raw:
         magic = raw.read(6)
         raw.seek(0)

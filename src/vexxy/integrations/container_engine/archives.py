@@ -1,26 +1,16 @@
 """An image archive as an engine can read it: unpacked, and described in its own words."""
 
-import bz2
-import gzip
 import io
-import lzma
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Final
 
-import zstandard
+from vexxy.images.wire.contents import unpacked
 
 CHUNK_BYTES: Final = 1024 * 1024
 BLOCK_BYTES: Final = 512
 MANIFEST_NAME: Final = "manifest.json"
-
-_UNPACKERS: Final[tuple[tuple[bytes, Callable[[BinaryIO], object]], ...]] = (
-    (b"\x1f\x8b", gzip.open),
-    (b"\x28\xb5\x2f\xfd", lambda raw: zstandard.ZstdDecompressor().stream_reader(raw)),
-    (b"\xfd7zXZ\x00", lzma.open),
-    (b"BZh", bz2.open),
-)
 
 
 def content(archive: Path, *, manifest: bytes | None) -> Iterator[bytes]:
@@ -33,11 +23,7 @@ def content(archive: Path, *, manifest: bytes | None) -> Iterator[bytes]:
     """
     if manifest is not None:
         yield _member(manifest)
-    with archive.open("rb") as raw:
-        magic = raw.read(BLOCK_BYTES)
-        raw.seek(0)
-        unpack = next((made for start, made in _UNPACKERS if magic.startswith(start)), None)
-        stream = raw if unpack is None else cast("BinaryIO", unpack(raw))
+    with unpacked(archive) as stream:
         while chunk := stream.read(CHUNK_BYTES):
             yield chunk
 
