@@ -78,19 +78,15 @@ def _download(work: Path) -> None:
         subprocess.run(command, cwd=work, check=True, capture_output=True)
 
 
-def docker_archive(recipe: Recipe) -> bytes:
-    """Return a docker archive of one image, as `docker save` writes them."""
-    layer = _layer(recipe)
-    config = json.dumps(_config(recipe, layer)).encode()
-    names = [recipe.name] if recipe.name else None
-    entry = {"Config": "config.json", "RepoTags": names, "Layers": ["layer.tar"]}
-    return _tar(
-        {
-            "manifest.json": json.dumps([entry]).encode(),
-            "config.json": config,
-            "layer.tar": layer,
-        }
-    )
+def docker_archive(*recipes: Recipe) -> bytes:
+    """Return a docker archive of the images, as `docker save` writes them."""
+    files, entries = {}, []
+    for number, recipe in enumerate(recipes):
+        config, layer = f"{number}.json", f"{number}.tar"
+        names = [recipe.name] if recipe.name else None
+        entries.append({"Config": config, "RepoTags": names, "Layers": [layer]})
+        files[config], files[layer] = parts(recipe)
+    return _tar({"manifest.json": json.dumps(entries).encode(), **files})
 
 
 def oci_archive(recipe: Recipe) -> bytes:

@@ -230,7 +230,8 @@ def test_several_images_are_asked_about(tmp_path: pathlib.Path) -> None:
 
     with pytest.raises(InvalidArchive, match="several images") as caught:
         inspect_archive(path, platform=AMD64)
-    assert caught.value.hint == "it holds docker.io/library/a:1, docker.io/library/b:2"
+    names = "it holds docker.io/library/a:1, docker.io/library/b:2"
+    assert caught.value.hint == f"choose one with --archive-image; {names}"
     with pytest.raises(InvalidArchive, match="no image named c"):
         inspect_archive(path, platform=AMD64, reference="c")
     for reference in ("b:2", "2", "docker.io/library/b:2"):

@@ -170,6 +170,67 @@ def test_an_archive_for_another_machine_is_refused(tmp_path: Path) -> None:
     assert engine.images == {}
 
 
+@pytest.fixture
+def archive_of_two(tmp_path: Path) -> Path:
+    path = tmp_path / "two.tar"
+    path.write_bytes(
+        image_archive.docker_archive(
+            Recipe(name="localhost/one:1", user="1"),
+            Recipe(name="localhost/two:2", user="2"),
+        )
+    )
+    return path
+
+
+@pytest.mark.parametrize("wanted", ["localhost/two:2", "2"])
+def test_the_image_that_is_meant_is_taken_from_an_archive_of_several(
+    archive_of_two: Path, wanted: str
+) -> None:
+    engine = FakeEngine()
+    chosen = service.open_image(engine, str(archive_of_two), archive_image=wanted)
+    with chosen as opened:
+        assert opened.image.reference == "localhost/two:2"
+        assert list(engine.images) == [opened.image.image_id]
+    assert engine.images == {}
+
+
+def test_an_archive_of_several_is_refused_where_none_was_chosen(
+    archive_of_two: Path,
+) -> None:
+    with pytest.raises(InvalidArchive, match="several") as caught:
+        opened_and_closed(FakeEngine(), str(archive_of_two))
+    hint = str(caught.value.hint)
+    assert "--archive-image" in hint
+    assert "localhost/one:1, localhost/two:2" in hint
+
+
+def test_names_that_the_others_in_an_archive_take_are_given_back(
+    archive_of_two: Path,
+) -> None:
+    engine = engine_with(replace(IMAGE, reference="localhost/one:1"))
+    chosen = service.open_image(engine, str(archive_of_two), archive_image="2")
+    with chosen:
+        pass
+    assert engine.names["localhost/one:1"] == IMAGE.image_id
+
+
+def test_an_image_of_an_archive_cannot_be_chosen_where_there_is_none() -> None:
+    with pytest.raises(ImageUnsuitable, match="no archive"):
+        service.open_image(engine_with(), "app:1", archive_image="2").__enter__()
+
+
+def test_doubt_about_an_image_is_told_without_pulling_it(archive: Path) -> None:
+    engine = engine_with()
+    engine.registry["far:1"] = IMAGE
+    assert service.find_doubt(engine, "app:1") == ""
+    assert service.find_doubt(engine, str(archive)) == ""
+    assert "no image far:1" in service.find_doubt(engine, "far:1")
+    assert "no file ./absent" in service.find_doubt(engine, "./absent")
+    assert "far:1" not in engine.names
+    with pytest.raises(InvalidReference):
+        service.find_doubt(engine, "A B")
+
+
 def test_a_path_where_nothing_is_is_told_as_a_path(tmp_path: Path) -> None:
     with pytest.raises(ArchiveMissing, match="no file"):
         opened_and_closed(FakeEngine(), str(tmp_path / "absent.tar"))

@@ -62,7 +62,11 @@ def run(request: Request, tools: Tools, listener: Listener) -> Result:
     run_ = _Run(request, tools, clock=clock, advice=advice, created_at=created_at)
     clock.say(Phase.DEPLOY, request.image)
     with sandbox_service.open_image(
-        tools.engine, request.image, platform=request.platform, listener=listener
+        tools.engine,
+        request.image,
+        platform=request.platform,
+        archive_image=request.archive_image,
+        listener=listener,
     ) as opened:
         with clock.phase(Phase.DEPLOY, "reading the root file system"):
             root = _root(opened)
@@ -74,6 +78,17 @@ def run(request: Request, tools: Tools, listener: Listener) -> Result:
     if request.evidence_directory is not None:
         evidence.write(result, observed, request.evidence_directory)
     return result
+
+
+def _advice(request: Request, tools: Tools) -> Advice:
+    """Open the advisories; say also what may be wrong with the image if there are none."""
+    try:
+        return inputs.advice(request, tools.database_path)
+    except AdvisoriesMissing as error:
+        doubt = sandbox_service.find_doubt(tools.engine, request.image)
+        if not doubt:
+            raise
+        raise AdvisoriesMissing(f"{error.message}; and {doubt}", hint=error.hint) from error
 
 
 def _root(opened: OpenedImage) -> RootFilesystem:

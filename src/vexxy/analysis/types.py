@@ -61,6 +61,8 @@ class Request:
         sbom_path: A document to take the inventory from instead of reading the image.
         advisory_paths: Folders or archives of OSV records that replace the database.
         network_allowed: Whether the image may reach the outside.
+        writable_root: Whether it may write to its root file system from the start.
+        archive_image: Name or tag of the one that is meant in an archive of several.
     """
 
     image: str
@@ -76,6 +78,8 @@ class Request:
     platform: str | None = None
     runtime: str | None = None
     evidence_directory: Path | None = None
+    writable_root: bool = False
+    archive_image: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,16 @@ Network = Annotated[bool, typer.Option(help="Let the image reach the outside")]
 Wanted = Annotated[
     str | None, typer.Option(help="Such as linux/amd64, for an archive of several")
 ]
+ArchiveImage = Annotated[
+    str | None,
+    typer.Option(metavar="NAME:TAG", help="Which image of an archive of several"),
+]
+WritableRoot = Annotated[
+    bool,
+    typer.Option(
+        "--writable-root", help="Let it write to its root file system, which is thrown away"
+    ),
+]
 Runtime = Annotated[
     str | None, typer.Option(help="OCI runtime of the engine, such as runsc")
 ]
@@ -111,6 +121,8 @@ def analyze(  # noqa: PLR0913  each option of the command is a parameter
     evidence: Evidence = None,
     fail_on: FailOn = None,
     allow_network: Network = False,
+    writable_root: WritableRoot = False,
+    archive_image: ArchiveImage = None,
     platform: Wanted = None,
     runtime: Runtime = None,
     show_all: Everything = False,
@@ -139,6 +151,8 @@ def analyze(  # noqa: PLR0913  each option of the command is a parameter
         platform=platform,
         runtime=runtime,
         evidence_directory=evidence,
+        writable_root=writable_root,
+        archive_image=archive_image,
     )
     rules.check_request(request)
     _demand_folder(output)

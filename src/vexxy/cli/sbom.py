@@ -42,12 +42,18 @@ def sbom(
     form: Annotated[Output, typer.Option("--format", help="What to write")] = Output.TABLE,
     output: Annotated[Path | None, typer.Option(help="Where to write")] = None,
     platform: Annotated[str | None, typer.Option(help="Such as linux/amd64")] = None,
+    archive_image: Annotated[
+        str | None,
+        typer.Option(metavar="NAME:TAG", help="Which image of an archive of several"),
+    ] = None,
     json_progress: Annotated[bool, typer.Option(help="Progress as JSON lines")] = False,
 ) -> None:
     """List what is installed in an image, with what could not be read."""
     with (
         console.listener(json_lines=json_progress) as listener,
-        _opened(target, platform, listener) as (image, root),
+        _opened(
+            target, platform=platform, archive_image=archive_image, listener=listener
+        ) as (image, root),
     ):
         found = service.inventory(root, progress=listener)
     for problem in found.problems:
@@ -66,7 +72,7 @@ def sbom(
 
 @contextmanager
 def _opened(
-    target: str, platform: str | None, listener: Listener
+    target: str, *, platform: str | None, archive_image: str | None, listener: Listener
 ) -> Iterator[tuple[Image, RootFilesystem]]:
     folder = Path(target)
     if folder.is_dir() and not (folder / "index.json").exists():
@@ -74,7 +80,13 @@ def _opened(
         return
     with (
         bootstrap.engine(Settings()) as engine,
-        sandbox.open_image(engine, target, platform=platform, listener=listener) as opened,
+        sandbox.open_image(
+            engine,
+            target,
+            platform=platform,
+            archive_image=archive_image,
+            listener=listener,
+        ) as opened,
     ):
         if opened.root_path is None:
             raise Unavailable(

@@ -42,10 +42,12 @@ def inspect_archive(
         raise InvalidArchive(f"{path} could not be read: {error.strerror}") from error
     wanted = platform or rules.platform_of_machine(host.machine())
     if "index.json" in files:
-        chosen = _choose(manifests.oci_candidates(files), wanted, reference)
+        candidates = manifests.oci_candidates(files)
+        chosen = _choose(candidates, wanted, reference)
         found = manifests.oci_image(files, chosen)
     elif "manifest.json" in files:
-        chosen = _choose(manifests.docker_candidates(files), wanted, reference)
+        candidates = manifests.docker_candidates(files)
+        chosen = _choose(candidates, wanted, reference)
         found = manifests.docker_image(files, chosen)
     else:
         raise InvalidArchive(
@@ -53,7 +55,9 @@ def inspect_archive(
             hint="save an image with `podman save` or `docker save`; a plain root file "
             "system has to be imported by the engine first",
         )
-    return _named(found, path)
+    names = {name for item in candidates for name in item.names} - set(found.names)
+    others = sorted(name for name in names if "/" in name or ":" in name)
+    return replace(_named(found, path), other_names=tuple(others))
 
 
 def _named(found: ArchivedImage, path: pathlib.Path) -> ArchivedImage:
@@ -92,7 +96,8 @@ def _choose(
         if len({item.digest for item in exact}) == 1:
             return exact[0]
         raise InvalidArchive(
-            "the archive holds several images and none was chosen", hint=_listing(fitting)
+            "the archive holds several images and none was chosen",
+            hint=f"choose one with --archive-image; {_listing(fitting)}",
         )
     return fitting[0]
 

@@ -159,9 +159,11 @@ class ArchivedImage:
     Attributes:
         format: `oci` or `docker`.
         names: References that the archive gives this image, possibly none.
+        other_names: References that it gives the other images in it.
     """
 
     image: Image
     format: str
     layers: tuple[Layer, ...]
     names: tuple[str, ...] = ()
+    other_names: tuple[str, ...] = ()

@@ -80,23 +80,25 @@ def check(image: Image, engine: ContainerEngine) -> None:
 
 @contextmanager
 def loaded(
-    engine: ContainerEngine, path: Path, platform: Platform
+    engine: ContainerEngine, path: Path, platform: Platform, *, wanted: str | None = None
 ) -> Iterator[tuple[Image, bool]]:
     """Load an archive; yield the image and whether it goes at the end.
 
     It stays when the engine had it before. What its names meant before they mean again.
+    `wanted` names the one that is meant in an archive of several.
     """
     if path.is_dir():
         raise ImageUnsuitable(
             f"{path} is a folder, and engines load files",
             hint=f"pack it: tar -C {path} -cf image.tar .",
         )
-    archived = inspect_archive(path, platform=platform)
+    archived = inspect_archive(path, platform=platform, reference=wanted)
     image_id = archived.image.image_id
     if engine.has_image(image_id) and not is_loaded_by_us(engine, image_id):
         yield _known(engine, archived.image), False
         return
-    before = {name: engine.find_image(name) for name in archived.names}
+    names = (*archived.names, *archived.other_names)
+    before = {name: engine.find_image(name) for name in names}
     had = engine.list_images()
     with repository.noted_load(image_id, processes.current_owner()):
         try:

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from vexxy.images.rules import parse_reference
 from vexxy.images.types import Image
 from vexxy.kit.progress import Listener, silent
 from vexxy.sandbox import acquisition, processes, repository, rules, wire
@@ -45,12 +46,34 @@ class OpenedImage:
     loaded: bool
 
 
+def is_archive(wanted: str) -> bool:
+    """Return whether the text means a file, not a reference."""
+    return Path(wanted).is_file() or wanted.startswith(("/", "./", "../"))
+
+
+def find_doubt(engine: ContainerEngine, wanted: str) -> str:
+    """Return why it is not sure that there is such an image, empty when it is.
+
+    Nothing is pulled or loaded.
+
+    Raises:
+        InvalidReference: The text is no reference.
+    """
+    if is_archive(wanted):
+        return "" if Path(wanted).exists() else f"there is no file {wanted}"
+    parse_reference(wanted)
+    if engine.find_image(wanted) is not None:
+        return ""
+    return f"the engine has no image {wanted} and would have to pull it"
+
+
 @contextmanager
 def open_image(
     engine: ContainerEngine,
     wanted: str,
     *,
     platform: str | None = None,
+    archive_image: str | None = None,
     listener: Listener = silent,
 ) -> Iterator[OpenedImage]:
     """Find, pull or load an image and show its files; all of it goes at the end.
@@ -62,6 +85,7 @@ def open_image(
         engine: Where it is to run.
         wanted: A reference, or the path of an OCI or docker archive.
         platform: `os/architecture`, None for the engine's own.
+        archive_image: Name or tag of the one that is meant in an archive of several.
         listener: Hears of a pull.
 
     Raises:
@@ -69,11 +93,17 @@ def open_image(
         ImageMissing: Nobody has it.
         DigestMismatch: It is not the digest that was asked for.
     """
-    path = Path(wanted)
-    is_path = path.is_file() or wanted.startswith(("/", "./", "../"))
-    if is_path:
+    if archive_image is not None and not is_archive(wanted):
+        raise ImageUnsuitable(
+            f"{wanted} is no archive of which one image could be chosen",
+            hint="leave out --archive-image, or name the archive's file",
+        )
+    if is_archive(wanted):
         asked = acquisition.platform_from(platform) or engine.info().platform
-        with acquisition.loaded(engine, path, asked) as (image, loaded):
+        with acquisition.loaded(engine, Path(wanted), asked, wanted=archive_image) as (
+            image,
+            loaded,
+        ):
             acquisition.check(image, engine)
             with _surveyed(engine, image, loaded=loaded) as opened:
                 yield opened
