@@ -1,0 +1,375 @@
+"""A Python file's syntax tree, read for what it defines and mentions.
+
+Unlike `pysource` this needs a parser: which function a mention stands in is what matters.
+A file in a grammar that this Python does not know falls back to its words.
+"""
+
+import ast
+import re
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from vexxy.reachability.calls.python.facts import (
+    BODY,
+    MAIN,
+    ClassFacts,
+    Computed,
+    Decorator,
+    Import,
+    Mention,
+    ModuleFacts,
+    Registration,
+    Scope,
+)
+
+WORD: Final = re.compile(rb"[A-Za-z_][A-Za-z0-9_]{1,99}")
+NAME_LIKE: Final = re.compile(r"[A-Za-z_]\w*(?:[.:][A-Za-z_]\w*)*")
+TEXT_CHARACTERS_MAX: Final = 120
+TEMPLATE_MARKS: Final = ("{{", "{%", "${")
+TEMPLATE_WORD: Final = re.compile(r"[A-Za-z_]\w*")
+# The name they are asked for is what somebody mentioned, so it is a mention already.
+PASSING_ON: Final = ("__getattr__", "__getattribute__")
+IMPORTERS: Final = frozenset(
+    {"import_module", "__import__", "import_string", "import_object", "locate"}
+)
+
+
+def parse(path: str, content: bytes) -> ModuleFacts:
+    """Return what a file defines and mentions; never raises for what is in it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(content)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return words_only(path, content)
+    facts = ModuleFacts(path, scopes={BODY: Scope(BODY)})
+    try:
+        _Reader(facts).body(tree.body, _Place(facts.body))
+    except RecursionError:
+        return words_only(path, content)
+    return facts
+
+
+def words_only(path: str, content: bytes) -> ModuleFacts:
+    """Return the facts of a file that only its words are known of (compiled, foreign)."""
+    words = frozenset(one.decode("ascii") for one in set(WORD.findall(content)))
+    return ModuleFacts(path, scopes={BODY: Scope(BODY)}, words=words)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a statement stands: the scope it runs in, and the class around it."""
+
+    scope: Scope
+    owner: str | None = None
+
+    @property
+    def prefix(self) -> str:
+        """What the qualified names of definitions here begin with."""
+        inner = self.scope.name not in {BODY, MAIN}
+        return f"{self.owner}." if self.owner else f"{self.scope.name}." * inner
+
+
+class _Reader:
+    """Walks the statements of one file, one scope at a time."""
+
+    def __init__(self, facts: ModuleFacts) -> None:
+        self._facts: Final = facts
+        self._special: Final[Mapping[type[ast.AST], Callable[..., None]]] = {
+            ast.FunctionDef: self._function,
+            ast.AsyncFunctionDef: self._function,
+            ast.ClassDef: self._class,
+            ast.Import: self._import,
+            ast.ImportFrom: self._import_from,
+            ast.If: self._if,
+            ast.Call: self._call,
+            ast.Attribute: self._mention,
+            ast.Name: self._mention,
+            ast.Constant: self._constant,
+            ast.Assign: self._assign,
+            ast.AnnAssign: self._assign,
+            ast.Global: self._global,
+        }
+
+    def body(self, statements: Iterable[ast.AST], place: _Place) -> None:
+        """Read what runs at one place."""
+        for statement in statements:
+            self._visit(statement, place)
+
+    def _visit(self, node: ast.AST, place: _Place) -> None:
+        special = self._special.get(type(node))
+        if special is not None:
+            special(node, place)
+            return
+        self._children(node, place)
+        if place.owner is None:
+            _bind_targets(place.scope, node)
+
+    def _children(self, node: ast.AST, place: _Place) -> None:
+        for child in ast.iter_child_nodes(node):
+            self._visit(child, place)
+
+    def _if(self, node: ast.If, place: _Place) -> None:
+        if place.scope.name == BODY and place.owner is None and _is_main(node.test):
+            main = self._facts.scopes.setdefault(MAIN, Scope(MAIN, node.lineno))
+            self.body(node.body, _Place(main))
+            self.body(node.orelse, place)
+        elif _last(node.test) == "TYPE_CHECKING":
+            self.body(node.orelse, place)
+        else:
+            self._children(node, place)
+
+    def _constant(self, node: ast.Constant, place: _Place) -> None:
+        if isinstance(node.value, str):
+            _text(node.value, place.scope)
+
+    def _assign(self, node: ast.Assign | ast.AnnAssign, place: _Place) -> None:
+        """Bind what is assigned. An annotation names a type and calls nothing."""
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        self.body([*targets, *([node.value] if node.value else [])], place)
+        if place.owner is None:
+            _bind_values(place.scope, targets, node.value)
+
+    def _global(self, node: ast.Global, place: _Place) -> None:
+        place.scope.shared |= set(node.names)
+        for name in node.names:
+            self._facts.body.bind(name, None)
+
+    def _function(
+        self, node: ast.FunctionDef | ast.AsyncFunctionDef, place: _Place
+    ) -> None:
+        defaults = (*node.args.defaults, *(one for one in node.args.kw_defaults if one))
+        self.body((*node.decorator_list, *defaults), place)
+        name = place.prefix + node.name
+        names = _parameters(node.args)
+        decorators = tuple(_decorator(one) for one in node.decorator_list)
+        static = any(one.mention.names[-1] == "staticmethod" for one in decorators)
+        scope = self._facts.scopes.setdefault(
+            name,
+            Scope(
+                name,
+                node.lineno,
+                owner=place.owner,
+                parent=place.scope.name,
+                receiver=names[0] if place.owner and names and not static else None,
+            ),
+        )
+        # Defined twice (`if`, overloads, setters): each may run, one scope stands.
+        scope.decorators = (*scope.decorators, *decorators)
+        for one in names:
+            scope.bind(one, None)
+        self._define(node.name, name, place)
+        self.body(node.body, _Place(scope))
+        for one in scope.shared:
+            scope.bindings.pop(one, None)
+
+    def _class(self, node: ast.ClassDef, place: _Place) -> None:
+        name = place.prefix + node.name
+        given = (*node.bases, *(one.value for one in node.keywords))
+        self.body((*node.decorator_list, *given), place)
+        bases = tuple(chain for one in given if (chain := _chain(one)))
+        made = ClassFacts(name, node.lineno, (), scope=place.scope.name)
+        facts = self._facts.classes.setdefault(name, made)
+        facts.bases = tuple(dict.fromkeys((*facts.bases, *bases)))
+        self._define(node.name, name, place)
+        self.body(node.body, _Place(place.scope, owner=name))
+
+    def _define(self, short: str, name: str, place: _Place) -> None:
+        if place.owner is not None:
+            self._facts.classes[place.owner].members[short] = name
+        elif place.scope.name == MAIN:
+            self._facts.body.bind(short, name)
+        else:
+            place.scope.bind(short, name)
+
+    def _import(self, node: ast.Import, place: _Place) -> None:
+        for alias in node.names:
+            whole = Import(alias.name, 0, None, node.lineno)
+            place.scope.imports.append(whole)
+            top = alias.name.partition(".")[0]
+            value = whole if alias.asname else Import(top, 0, None, node.lineno)
+            self._bind_import(alias.asname or top, value, place)
+
+    def _import_from(self, node: ast.ImportFrom, place: _Place) -> None:
+        module = node.module or ""
+        for alias in node.names:
+            if alias.name == "*":
+                star = Import(module, node.level, None, node.lineno)
+                place.scope.imports.append(star)
+                place.scope.stars.append(star)
+                continue
+            value = Import(module, node.level, alias.name, node.lineno)
+            place.scope.imports.append(value)
+            self._bind_import(alias.asname or alias.name, value, place)
+
+    def _bind_import(self, name: str, value: Import, place: _Place) -> None:
+        if place.owner is not None:
+            self._facts.classes[place.owner].members.setdefault(name, "")
+        body = self._facts.body if place.scope.name == MAIN else place.scope
+        body.bind(name, value)
+
+    def _call(self, node: ast.Call, place: _Place) -> None:
+        name, scope = _last(node.func), place.scope
+        if name == "getattr" and len(node.args) > 1:
+            _computed(node, scope)
+        elif name in {"eval", "exec"} and isinstance(node.func, ast.Name):
+            if node.args and not isinstance(node.args[0], ast.Constant):
+                scope.evaluates = scope.evaluates or node.lineno
+        elif name in IMPORTERS and node.args:
+            constants = _constants(node.args[:1])
+            scope.imports += [Import(one, 0, None, node.lineno) for one in constants]
+            if not constants:
+                scope.imports_by_value = scope.imports_by_value or node.lineno
+        _registration(node, name, scope)
+        self._children(node, place)
+
+    def _mention(self, node: ast.Attribute | ast.Name, place: _Place) -> None:
+        inner: ast.AST = node
+        while isinstance(inner, ast.Attribute):
+            inner = inner.value
+        if not isinstance(inner, ast.Name):
+            self._visit(inner, place)
+        elif isinstance(inner.ctx, ast.Store) and inner is node:
+            return
+        chain = _chain(node)
+        if chain is None:
+            return
+        if place.owner is not None:
+            member = self._facts.classes[place.owner].members.get(chain.names[0], "")
+            if member:
+                inside = (place.owner, *chain.names)
+                place.scope.mentions.append(Mention(inside, chain.line))
+        place.scope.mentions.append(chain)
+
+
+def _computed(node: ast.Call, scope: Scope) -> None:
+    name = node.args[1]
+    chain = _chain(node.args[0])
+    names = chain.names if chain else ("",)
+    if isinstance(name, ast.Constant):
+        if isinstance(name.value, str):
+            scope.mentions.append(Mention((*names, name.value), node.lineno))
+    elif not (isinstance(name, ast.Name) and scope.name.endswith(PASSING_ON)):
+        scope.computed.append(Computed(names, _prefix(name), node.lineno))
+
+
+def _chain(node: ast.AST) -> Mention | None:
+    """Return `a.b.c` as a mention, with "" first where `a` is an expression."""
+    names: list[str] = []
+    line = getattr(node, "lineno", 0)
+    while isinstance(node, ast.Attribute):
+        names.append(node.attr)
+        node = node.value
+    if isinstance(node, ast.Name):
+        names.append(node.id)
+    elif not names:
+        return None
+    elif isinstance(node, ast.Call) and _last(node.func) == "super":
+        names.append("super()")
+    else:
+        names.append("")
+    return Mention(tuple(reversed(names)), line)
+
+
+def _last(node: ast.AST) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _decorator(node: ast.expr) -> Decorator:
+    called = isinstance(node, ast.Call)
+    function = node.func if isinstance(node, ast.Call) else node
+    mention = _chain(function) or Mention(("", ""), node.lineno)
+    if not isinstance(node, ast.Call):
+        return Decorator(mention, called)
+    methods: list[str] = []
+    for keyword in node.keywords:
+        if keyword.arg == "methods":
+            methods += _constants(ast.walk(keyword.value))
+    return Decorator(mention, called, tuple(_constants(node.args)), tuple(methods))
+
+
+def _constants(nodes: Iterable[ast.AST]) -> list[str]:
+    return [
+        one.value
+        for one in nodes
+        if isinstance(one, ast.Constant) and isinstance(one.value, str)
+    ]
+
+
+def _registration(node: ast.Call, name: str, scope: Scope) -> None:
+    texts = _constants(node.args)
+    if not texts:
+        return
+    for given in (*node.args, *(one.value for one in node.keywords)):
+        chain = _chain(given)
+        if chain is not None and not isinstance(given, ast.Constant):
+            scope.registrations.append(Registration(name, texts[0], chain))
+
+
+def _parameters(arguments: ast.arguments) -> list[str]:
+    found = [*arguments.posonlyargs, *arguments.args]
+    extra = [*arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+    return [one.arg for one in (*found, *extra) if one is not None]
+
+
+def _text(text: str, scope: Scope) -> None:
+    if len(text) <= TEXT_CHARACTERS_MAX and NAME_LIKE.fullmatch(text):
+        scope.texts.add(text)
+    elif any(mark in text for mark in TEMPLATE_MARKS):
+        scope.templates |= set(TEMPLATE_WORD.findall(text))
+
+
+def _bind_values(scope: Scope, targets: Sequence[ast.expr], value: ast.expr | None) -> None:
+    made: Mention | None = None
+    if isinstance(value, ast.Call):
+        called = _chain(value.func)
+        made = called and Mention((*called.names, "()"), called.line)
+    elif value is not None:
+        made = _chain(value)
+    for target in targets:
+        for one in ast.walk(target):
+            if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store):
+                scope.bind(one.id, made if one is target else None)
+
+
+def _bind_targets(scope: Scope, node: ast.AST) -> None:
+    """Bind what `for`, `with`, `except`, `:=`, `del` and patterns assign to unknowns."""
+    if isinstance(node, ast.ExceptHandler) and node.name:
+        scope.bind(node.name, None)
+    for part in ("target", "optional_vars"):
+        target = getattr(node, part, None)
+        if isinstance(target, ast.AST):
+            for one in ast.walk(target):
+                if isinstance(one, ast.Name):
+                    scope.bind(one.id, None)
+    if isinstance(node, ast.MatchAs | ast.MatchStar) and node.name:
+        scope.bind(node.name, None)
+
+
+def _prefix(node: ast.expr) -> str:
+    """Return what a computed text begins with for certain."""
+    match node:
+        case ast.Constant(value=str() as text):
+            return text.partition("%")[0].partition("{")[0]
+        case ast.JoinedStr(values=[ast.Constant(value=str() as text), *_]):
+            return text
+        case ast.BinOp(left=left):
+            return _prefix(left)
+        case ast.Call(func=ast.Attribute(value=value, attr="format")):
+            return _prefix(value)
+        case _:
+            return ""
+
+
+def _is_main(test: ast.expr) -> bool:
+    return (
+        isinstance(test, ast.Compare)
+        and isinstance(test.left, ast.Name)
+        and test.left.id == "__name__"
+        and _constants(test.comparators) == ["__main__"]
+        and isinstance(test.ops[0], ast.Eq)
+    )
