@@ -13,6 +13,7 @@ from typing import Final
 from vexxy.reachability.errors import Unparsable
 from vexxy.reachability.loadable import interpreters, node, python, shell
 from vexxy.reachability.loadable.commands import Commands, is_shell_script
+from vexxy.reachability.loadable.compiled import Compiled
 from vexxy.reachability.loadable.configuration import (
     CONFIGURATION_BYTES_MAX,
     MENTIONS,
@@ -53,6 +54,7 @@ class Closure:
         self._executed: Final = executed_files(profile)
         self._native: Final = Native(tree)
         self._commands: Final = Commands(tree, self._native.linker)
+        self._compiled: Final = Compiled(tree, self._commands, self._native.linker)
         modules = Modules(tree, self._python_files(), self._search_path())
         self._python: Final = python.Python(tree, modules, self._commands)
         self._node: Final = node.Node(tree, self._commands)
@@ -288,6 +290,7 @@ class Closure:
                 text = self._tree.read_text(path) or ""
                 starts = unfollowed.language != PYTHON.name or pysource.runs(text)
                 leads = list(self._commands.foreign(text)) if starts else []
+                leads += self._compiled.leads(path)
                 if leads:
                     self._add(unfollowed.via, Lead(path, how, "interpreter"))
                 self._take(path, leads)

@@ -36,8 +36,11 @@ CALLED: Final = re.compile(
 
 # How scripts of other languages start programs.
 FOREIGN_RUNS: Final = re.compile(
-    r"\b(system|exec|popen|proc_open|shell_exec|passthru|spawn|qx|open3|IPC::|execute|Run)\b|[=(]\s*`"
+    r"\b(system2?|p?exec|popen|proc_open|shell_exec|passthru|spawn|qx|open|open2|open3|Open3"
+    r"|IPC::|execute|Run|Process|Command)\b|`[^`\n]+`|%x\W"
 )
+# Commands in signs of their own: `%x{tar c}`, `qx(tar c)`.
+FOREIGN_COMMANDS: Final = re.compile(r"(?:%x|\bqx)\s*[\[{(<|!/#]([^\])}>|!/#\n]+)")
 
 # Files whose words are commands although they are no scripts.
 COMMAND_FILES: Final = re.compile(
@@ -170,8 +173,18 @@ class Commands:
 
     def foreign(self, text: str) -> Iterator[Lead]:
         """Yield the programs that a script in a language nobody follows can start."""
-        if FOREIGN_RUNS.search(text):
-            yield from self.program(text, runs=True, indirect=True)
+        said = without_comments(text)
+        if FOREIGN_RUNS.search(said):
+            yield from self.program(said, runs=True, indirect=True)
+            for line in FOREIGN_COMMANDS.findall(said):
+                yield from self.command(line)
+
+    def command(self, line: str) -> Iterator[Lead]:
+        """Yield the programs of one string that may be a command line, or a path."""
+        words = tokens.commands(line)
+        yield from self._words(words, "command")
+        yield from self._fitting(words, "command")
+        yield from self._paths(line, "command")
 
     def interpreter(self, content: bytes) -> Iterator[Lead]:
         """Yield the interpreter that a `#!` line names, looked up for `env` too."""
