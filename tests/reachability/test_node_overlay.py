@@ -169,3 +169,188 @@ def test_an_application_that_requires_a_value_can_require_anything(
 ) -> None:
     application(tree, text)
     assert {f"{MODULES}/alpha/index.js", f"{MODULES}/beta/index.js"} <= reached(tree)
+
+
+BETA = f"{MODULES}/beta/index.js"
+
+
+@pytest.mark.parametrize(
+    "file", ["server.ts", "server.mts", "server.cts", "server.tsx", "start", "app.node20"]
+)
+def test_a_script_is_what_node_was_given_whatever_its_suffix(
+    tree: Planted, file: str
+) -> None:
+    text = "app.get('/', (q: any) => require('beta'))\n"
+    tree.touched(tree.write(f"/app/{file}", text))
+    assert tree.overlay().references[BETA].via == f"/app/{file}"
+
+
+@pytest.mark.parametrize(
+    ("text", "file"),
+    [
+        ("import './routes'", "routes.ts"),
+        ("import './routes.js'", "routes.ts"),
+        ("import './routes.mjs'", "routes.mts"),
+        ("require('./routes')", "routes.tsx"),
+        ("require('./routes')", "routes"),
+        ("require('./routes')", "routes/index.ts"),
+        ("new Worker('./work.mts')", "work.mts"),
+        ("new Worker(new URL('./work.ts', import.meta.url))", "work.ts"),
+        ("new Worker(path.join(__dirname, 'work'))", "work.js"),
+        ("new Worker(path.join(__dirname, name))", "jobs/work.js"),
+        ("fork(job)", "jobs/work.ts"),
+        ("cp = require('child_process'); cp.fork('work')", "work"),
+        ("cp = require('child_process'); cp.spawn('node', ['work'])", "work.js"),
+        ("cp = require('child_process'); cp.exec('node jobs/work')", "jobs/work"),
+    ],
+)
+def test_scripts_are_found_by_every_way_to_write_them(
+    tree: Planted, text: str, file: str
+) -> None:
+    tree.write("/app/package.json", "{}")
+    tree.write(f"/app/{file}", "const run = () => require('beta')")
+    application(tree, text)
+    assert tree.overlay().references[BETA].via == f"/app/{file}"
+
+
+def test_a_declaration_of_types_loads_nothing(tree: Planted) -> None:
+    tree.write(f"{MODULES}/alpha/index.d.ts", "import b from 'beta'")
+    tree.touched(tree.write(f"{MODULES}/alpha/index.js", "names.map(n => require(n))"))
+    tree.write("/app/types.d.ts", "import b from 'beta'")
+    application(tree, "require('alpha'); names.map(n => fork(n))")
+    assert BETA not in reached(tree)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "const f = (n) => require.call(null, 'be' + n)",
+        "const f = (n) => require.apply(null, ['be' + n])",
+        "const f = (n) => Reflect.apply(require, null, [n])",
+        "const f = require.bind(null)",
+        "const f = (n) => module.require('be' + n)",
+        "const f = (n) => module['require'](n)",
+        "const f = (n) => process.mainModule.require(n)",
+        "const f = (n) => require?.('be' + n)",
+        "const tools = { require }; run(tools)",
+        "const f = () => { return require }",
+        "const f = () => require",
+        "const m = process.getBuiltinModule('module'); m.createRequire('/app/')(n)",
+        "const Module = require('module'); Module._load(n)",
+        "const { _load } = require('node:module'); _load(n)",
+        "import { createRequire } from 'module'; const r = createRequire('/app/'); r(n)",
+        "app.post('/', (q) => eval(q.body))",
+        "app.post('/', (q) => (0, eval)(q.body))",
+        "app.post('/', (q) => new Function('a', q.body)(1))",
+        "app.post('/', (q) => vm.runInNewContext(q.body, { a }))",
+        "app.post('/', (q) => new vm.Script(q.body))",
+        "new Worker(q.body, { eval: true })",
+        "m._compile(q.body, 'x.js')",
+    ],
+)
+def test_code_that_a_value_chooses_can_be_any_package(tree: Planted, text: str) -> None:
+    application(tree, text)
+    assert tree.overlay().references[BETA].via == "/app/server.js"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "const all = Function('return this')()",
+        "const f = x instanceof Function",
+        "redis.eval('return 1', 0)",
+        "function require(n) { return 1 }",
+        "const m = new Worker('./work.js'); cluster.fork()",
+        "app.set('view engine', 'alpha'); res.render('page', q)",
+    ],
+)
+def test_what_only_looks_like_a_choice_opens_nothing(tree: Planted, text: str) -> None:
+    tree.touched(package(tree, "express", "function View(e){ return require(e) }"))
+    application(tree, f"require('express'); {text}")
+    assert BETA not in reached(tree)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "app.get('/:t', (q, s) => s.render(q.params.t))",
+        "app.get('/', (q, s) => s.render(`page.${q.query.e}`))",
+        "app.set('view engine', process.env.ENGINE)",
+        "app.engine(extension, engine)",
+    ],
+)
+def test_a_view_that_a_value_chooses_can_be_of_any_engine(tree: Planted, text: str) -> None:
+    tree.touched(package(tree, "express", "function View(e){ return require(e) }"))
+    application(tree, f"const express = require('express'); {text}")
+    assert BETA in reached(tree)
+
+
+@pytest.mark.parametrize(
+    "text", ["alpha.render(q.t)", "alpha.loadPlugin(q.name)", "new Alpha({driver: q.d})"]
+)
+def test_a_package_that_loads_what_it_is_given(tree: Planted, text: str) -> None:
+    loads = "exports.render = n => { const m = n.split('.').pop(); return require(m) }"
+    tree.touched(package(tree, "alpha", loads))
+    application(tree, f"const alpha = require('alpha'); app.get('/', q => {text})")
+    assert BETA in reached(tree)
+
+
+def manifest(tree: Planted, **scripts: str) -> str:
+    tree.program("/usr/bin/npm", "#!/usr/bin/env node\n")
+    tree.working_directory = "/app"
+    return tree.write("/app/package.json", json.dumps({"scripts": scripts}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "exec('npm run job')",
+        "exec('npm run -s job')",
+        "spawn('npm', ['run', 'job'])",
+        "spawn('npm', ['run', name])",
+        "exec('npm run ' + name)",
+        "exec(`yarn ${name}`)",
+        "exec('pnpm job')",
+        "exec('node --run job')",
+        "exec('npm run outer')",
+        "exec('npm run all')",
+    ],
+)
+def test_scripts_of_a_manifest_are_commands(tree: Planted, text: str) -> None:
+    convert = tree.program("/usr/bin/convert")
+    manifest(tree, prejob="true", job="convert a b", outer="npm run job", all="run-s jo*")
+    application(tree, f"const {{exec, spawn}} = require('child_process'); {text}")
+    found = tree.overlay().references[convert]
+    assert found.via == "/app/server.js"
+    assert "npm script job of /app/package.json" in found.how
+
+
+def test_a_script_of_a_manifest_that_nothing_runs_opens_nothing(tree: Planted) -> None:
+    convert = tree.program("/usr/bin/convert")
+    manifest(tree, job="convert a b", start="node server.js")
+    application(tree, "require('child_process').exec('npm start')")
+    assert convert not in reached(tree)
+
+
+@pytest.mark.parametrize("command", ["tool x", "npx tool x"])
+def test_a_program_beside_the_packages(tree: Planted, command: str) -> None:
+    manifest(tree, job=command)
+    start = tree.program(f"{MODULES}/alpha/cli.js", "#!/usr/bin/env node\nrequire('beta')")
+    tree.link(f"{MODULES}/.bin/tool", "../alpha/cli.js")
+    tree.touched(tree.program("/start.sh", "#!/bin/sh\n[ -n $X ] && npm run job\n"))
+    assert start in reached(tree)
+    assert BETA in reached(tree)
+
+
+def test_commands_that_another_file_of_the_application_starts(tree: Planted) -> None:
+    convert = tree.program("/usr/bin/convert")
+    tree.touched(tree.write("/app/sh.js", "exports.sh = require('child_process').exec"))
+    application(tree, "const { sh } = require('./sh'); sh('convert -x a')")
+    assert convert in reached(tree)
+
+
+def test_commands_that_a_package_starts_for_the_application(tree: Planted) -> None:
+    convert = tree.program("/usr/bin/convert")
+    tree.touched(package(tree, "alpha", "const { exec } = require('child_process')"))
+    application(tree, "const run = require('alpha'); run('convert -x a')")
+    assert convert in reached(tree)

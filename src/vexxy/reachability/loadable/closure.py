@@ -22,16 +22,16 @@ from vexxy.reachability.loadable.configuration import (
 from vexxy.reachability.loadable.interpreters import FOLLOWED, NODE, PYTHON, Language
 from vexxy.reachability.loadable.modules import Modules, source_of
 from vexxy.reachability.loadable.native import Native
+from vexxy.reachability.loadable.node_modules import SOURCE_SUFFIXES
 from vexxy.reachability.loadable.tree import Lead, Tree
 from vexxy.reachability.rules.chains import covers
 from vexxy.reachability.types import Loadable, Reference, Unfollowed
-from vexxy.reachability.wire import pyarchive, pysource
-from vexxy.reachability.wire import tokens
+from vexxy.reachability.wire import pyarchive, pysource, tokens
 from vexxy.reachability.wire.elf import MAGIC
 from vexxy.tracer.types import Access, ExecutionProfile
 
 PYTHON_SUFFIXES: Final = (".py", ".pyc", ".pyw")
-NODE_SUFFIXES: Final = (".js", ".cjs", ".mjs")
+NODE_SUFFIXES: Final = SOURCE_SUFFIXES
 ADDON_SUFFIXES: Final = (".so", ".pyd")
 CONFIGURATION_FILES_MAX: Final = 2000
 APPLICATION_DEPTH: Final = 4
@@ -103,6 +103,9 @@ class Closure:
             self._take("", self._commands.line(line, shell=shell))
             self._take_names("", line)
         self._take("", self._commands.read_by_shells(self._profile, arguments))
+        commands = [one.arguments for one in self._profile.processes]
+        for line in dict.fromkeys(" ".join(one) for one in (*commands, arguments)):
+            self._take("", self._node.started(line))
         for value in self._tree.surroundings.environment.values():
             self._take("", self._commands.line(value, shell=False))
             self._take_names("", value)
@@ -137,6 +140,8 @@ class Closure:
     def _take_names(self, via: str, text: str) -> None:
         """Add modules and packages that a text names, of runtimes that ran."""
         self._native.words.update(tokens.words(text))
+        if self._node.package_of(via) is None:
+            self._take(via, self._node.started(text))
         if self._ran[PYTHON.name]:
             self._take(via, self._python.words(text))
         if self._ran[NODE.name]:
@@ -179,12 +184,23 @@ class Closure:
                 yield self._python.extension(path, content)
             return
         yield self._commands.interpreter(content)
+        yield from self._text_readers(path, content)
+
+    def _text_readers(self, path: str, content: bytes) -> Iterator[Iterator[Lead]]:
         text = content.decode("utf-8", "replace")
+        if self._node.package_of(path) is None:
+            yield self._node.started(text)
         if self._is_shell_text(path, content):
             yield self._commands.shell_script(path, text)
             if self._ran[PYTHON.name]:
                 yield self._python.words(text)
             return
+        if self._node.is_source(path, content):
+            yield self._node.source(path, text)
+            return
+        if path in self._loaded and self._ran[NODE.name] and node.LOOKS.search(content):
+            # Given to node by name, whatever its suffix; other readers look at it, too.
+            yield self._node.source(path, text)
         reader = self._language_reader(path, content)
         if reader is not None:
             yield reader(path, text)
@@ -212,8 +228,6 @@ class Closure:
         if python.is_source(path, content, read=read):
             program = path in self._programs
             return self._python.source if program else self._python.module
-        if path.endswith(NODE_SUFFIXES) or node.SHEBANG.match(content):
-            return self._node.source
         return None
 
     def _take(self, via: str, leads: Iterable[Lead]) -> None:

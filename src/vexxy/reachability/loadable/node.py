@@ -1,58 +1,85 @@
-"""What JavaScript code run by Node.js can still load or run.
+"""What JavaScript code run by Node.js can still load or run."""
 
-Source of the resolution: Node.js documentation, "Modules: CommonJS modules" (the
-pseudocode of require) and "Modules: Packages". Conditions are not evaluated: every
-target of an export counts.
-"""
-
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 from vexxy.reachability.loadable.commands import Commands
+from vexxy.reachability.loadable.node_modules import (
+    CODE_SUFFIXES,
+    DECLARATIONS,
+    SOURCE_SUFFIXES,
+    NodeModules,
+)
+from vexxy.reachability.loadable.npm import Npm
 from vexxy.reachability.loadable.tree import Lead, Tree
 from vexxy.reachability.wire import jssource, tokens
 
 SOURCE: Final = "import_graph"
-SUFFIXES: Final = (".js", ".cjs", ".mjs", ".json", ".node")
-CODE_SUFFIXES: Final = (".js", ".cjs", ".mjs", ".node")
-MAIN_FIELDS: Final = ("main", "module", "browser")
-OPTIONAL_FIELDS: Final = ("peerDependencies", "optionalDependencies")
-GLOBAL_DIRECTORIES: Final = (
-    "/usr/share/nodejs",
-    "/usr/lib/nodejs",
-    "/usr/lib/node_modules",
-    "/usr/local/lib/node_modules",
-)
-PACKAGE: Final = re.compile(
-    r"(.*/node_modules|/usr/(?:share|lib)/nodejs)/((?:@[^/]+/)?[^/]+)"
-)
-SPECIFIER: Final = re.compile(r"((?:@[^/]+/)?[^/]+)(?:/(.*))?")
 NAME: Final = re.compile(r"@?[\w.-]+(?:/[\w.-]+)*")
-SHEBANG: Final = re.compile(rb"#![^\n]*\b(node|nodejs)\b")
+OTHER_SUFFIXES: Final = (
+    ".json", ".node", ".wasm", ".so", ".py", ".pyc", ".sh", ".html", ".css", ".map",
+)  # fmt: skip
+SHEBANG: Final = re.compile(rb"#![^\n]*\b(node|nodejs|tsx|ts-node|bun|deno|zx|jiti)\b")
+LOOKS: Final = re.compile(
+    rb"\brequire\s*[.(]|\bimport\s*[\"'({*\w]|\bexport\s|\bmodule\.exports\b|=>"
+)
+VIEW_PACKAGES: Final = re.compile(
+    r"express|koa-views|@ladjs/koa-views|consolidate|@fastify/view|point-of-view|vision"
+)
+# The application lets a value decide what is rendered, and with which engine.
+VIEWS: Final = re.compile(
+    r"\.(?:render\w*|engine)\s*\(\s*(?![\"'])[\w$`{(]|view engine[\"']\s*,(?!\s*[\"'])"
+)
+# The same for packages that load drivers, plugins and the like for it.
+CHOICES: Final = re.compile(
+    r"\b(?:load\w*|render\w*|plugins?|driver|adapter|transport|backend|dialect|engine"
+    r"|format\w*|parser|codec|store|provider)\s*(?:\(|:)\s*"
+    r"(?![\"'\[)]|function\b|async\b)[\w$`{(]"
+)
 
 
 class Node:
     """Follows the JavaScript of one image."""
 
     def __init__(self, tree: Tree, commands: Commands) -> None:
+        self.npm: Final = Npm(tree, commands)
+        # Whatever their suffix, node reads these as scripts.
+        self.scripts: set[str] = set()
         self._tree: Final = tree
         self._commands: Final = commands
-        self._names: frozenset[str] | None = None
-        self._manifests: dict[str, dict[str, object]] = {}
+        self._modules: Final = NodeModules(tree)
         self._application_names: set[str] = set()
         self._dynamic: dict[str, str] = {}
+        # Packages that load by a value alone, and who lets a value decide which.
+        self._bare: dict[str, str] = {}
+        self._opened: set[str] = set()
+        self._choosing: dict[str, str] = {}
+        # Packages that start programs, those the application requires, and its texts
+        # until it is known that something starts programs for it.
+        self._running: set[str] = set()
+        self._helpers: set[str] = set()
+        self._texts: dict[str, str] = {}
+        self._starts_programs = False
         self._strings: dict[str, set[str]] = defaultdict(set)
+        self.resolve: Final = self._modules.resolve
+        self.package_of: Final = self._modules.package_of
+
+    def is_source(self, path: str, content: bytes) -> bool:
+        """Return whether node would read the file as a script."""
+        if path.endswith(DECLARATIONS):
+            return False
+        named = path.endswith(SOURCE_SUFFIXES) or SHEBANG.match(content) is not None
+        return named or (path in self.scripts and not path.endswith(OTHER_SUFFIXES))
 
     def source(self, path: str, text: str) -> Iterator[Lead]:
         """Yield what the file at `path` can load."""
         parsed = jssource.read(text)
+        package = self.package_of(path)
+        literals = set(tokens.literals(text))
         for request in parsed.requests:
             yield from self._leads(self.resolve(request, path), "requires")
-        literals = set(tokens.literals(text))
-        package = self.package_of(path)
         yield from self._commands.program(
             text, runs=parsed.runs, indirect=True, application=package is None
         )
@@ -60,40 +87,27 @@ class Node:
         named = self._named(literals, split=package is None)
         if package is None:
             yield from self._application(path, named)
+            yield from self._by_application(path, text, parsed)
         else:
             yield from self._third_party(path, package, named)
+            yield from self._by_package(path, package, parsed)
         if parsed.dynamic:
-            yield from self._by_value(path, package)
+            yield from self._by_value(path, package, parsed.bases)
+
+    def started(self, text: str) -> Iterator[Lead]:
+        """Yield what a text of any kind has npm, its like or node start."""
+        yield from self.npm.scripts(text)
+        working = self._tree.surroundings.working_directory
+        for written in self.npm.files(text):
+            places = (working, *self.npm.directories)
+            absolute = [f"{place}/{written}" for place in dict.fromkeys(places)]
+            for path in [written] if written.startswith("/") else absolute:
+                found = self._modules.file_or_directory(path.replace("/./", "/"))
+                yield from self._leads(found, "names the script")
 
     def words(self, text: str) -> Iterator[Lead]:
         """Yield packages that an argument, a variable or a configuration names."""
         yield from self._application("", self._named([text], split=True))
-
-    def resolve(self, request: str, path: str) -> tuple[str, ...]:
-        """Return every file that requiring `request` from the file at `path` can load."""
-        request = request.partition("?")[0].removeprefix("node:")
-        directory = path.rpartition("/")[0]
-        if request.startswith(("./", "../", "/")) or request in {".", ".."}:
-            absolute = request if request.startswith("/") else f"{directory}/{request}"
-            return self._file_or_directory(absolute)
-        if request.startswith("#"):
-            return self._internal(path)
-        found = SPECIFIER.fullmatch(request)
-        if found is None:
-            return ()
-        for parent in self._climb(directory):
-            package = self._tree.resolve(f"{parent}/{found[1]}")
-            if package is not None and self._tree.is_directory(package):
-                return self._in_package(package, found[2] or "")
-            single = self._file_or_directory(f"{parent}/{request}")
-            if single:
-                return single
-        return ()
-
-    def package_of(self, path: str) -> str | None:
-        """Return the directory of the installed package a file is in, None for others."""
-        found = PACKAGE.match(path)
-        return None if found is None else f"{found[1]}/{found[2]}"
 
     def _application(self, path: str, named: set[str]) -> Iterator[Lead]:
         """Names in the application: resolved here, and for packages that load by value."""
@@ -126,21 +140,108 @@ class Node:
                     if inner != target and "/node_modules/" not in inner:
                         yield Lead(target, "names the file", SOURCE)
 
-    def _by_value(self, path: str, package: str | None) -> Iterator[Lead]:
+    def _by_application(
+        self, path: str, text: str, parsed: jssource.Source
+    ) -> Iterator[Lead]:
+        """What values decide in the application: code, scripts, packages, programs."""
+        if jssource.evaluates(text):
+            how = "makes code of text known only at run time, which may load"
+            yield from self._anything(path, how)
+        if jssource.starts_scripts(text) or (parsed.dynamic and parsed.bare):
+            how = "starts or requires a script known only at run time, perhaps"
+            yield from self._leads(self._modules.own_code(self._root_of(path)), how)
+        required = self._required(path, parsed.requests)
+        if VIEWS.search(text) is not None:
+            self._choosing.setdefault("", path)
+        if CHOICES.search(text) is not None:
+            self._choosing |= dict.fromkeys(required, path)
+        for package in list(self._bare):
+            yield from self._chosen(package)
+        self._texts[path] = text
+        self._helpers |= required
+        if parsed.runs:
+            self._starts_programs = True
+            yield from self._own_scripts(path, text)
+        yield from self._starting(path)
+
+    def _by_package(
+        self, path: str, package: str, parsed: jssource.Source
+    ) -> Iterator[Lead]:
+        """What a package does with values and commands that the application gives it."""
+        if parsed.bare and package not in self._opened:
+            self._bare.setdefault(package, path)
+            yield from self._chosen(package)
+        if parsed.runs:
+            self._running.add(package)
+            yield from self._starting(path)
+
+    def _chosen(self, package: str) -> Iterator[Lead]:
+        """Any package, where the application lets a value decide what this one loads."""
+        chooser = self._choosing.get(package)
+        if VIEW_PACKAGES.fullmatch(package.rpartition("/node_modules/")[2]):
+            chooser = chooser or self._choosing.get("")
+        if chooser is not None:
+            self._opened.add(package)
+            how = f"requires by a name that {chooser} may take from anywhere, perhaps"
+            yield from self._anything(self._bare.pop(package), how)
+
+    def _starting(self, path: str) -> Iterator[Lead]:
+        """Commands in the application that another file, or a package, starts for it."""
+        if not self._starts_programs and self._running.isdisjoint(self._helpers):
+            return
+        self._starts_programs = True
+        texts, self._texts = self._texts, {}
+        for origin, text in texts.items():
+            for lead in self._commands.program(text, runs=True, indirect=True):
+                how = lead.how if origin == path else f"starts what {origin} names:"
+                yield Lead(lead.target, how, lead.source)
+
+    def _own_scripts(self, path: str, text: str) -> Iterator[Lead]:
+        """Scripts of its own that a file with commands names without a suffix."""
+        places = {path.rpartition("/")[0], self._root_of(path)}
+        for literal in set(tokens.literals(text)):
+            if NAME.fullmatch(literal) is None:
+                continue
+            for place in places:
+                if not self._tree.is_directory(f"{place}/{literal}"):
+                    found = self._modules.file_or_directory(f"{place}/{literal}")
+                    yield from self._leads(found, "names the script")
+
+    def _required(self, path: str, requests: Iterable[str]) -> set[str]:
+        """Return the directories of the packages that constant requests lead to."""
+        targets = (one for request in requests for one in self.resolve(request, path))
+        return {one for one in map(self.package_of, targets) if one is not None}
+
+    def _root_of(self, path: str) -> str:
+        """Return the directory of the application that a file is part of."""
+        directory = path.rpartition("/")[0]
+        around = (
+            one for one in self.npm.directories if f"{directory}/".startswith(f"{one}/")
+        )
+        return max(around, key=len, default=directory) or directory
+
+    def _anything(self, path: str, how: str, bases: Iterable[str] = ()) -> Iterator[Lead]:
+        """Any installed package: the value may come from outside the image."""
+        for name in self._modules.names:
+            for origin in (path, *bases):
+                yield from self._leads(self.resolve(name, origin), how)
+
+    def _by_value(
+        self, path: str, package: str | None, bases: Iterable[str]
+    ) -> Iterator[Lead]:
         """Follow a `require` of a value: the package's own files, and names it may get."""
         how = "requires by a name known only at run time, perhaps"
         if package is None:
-            yield from self._leads(self._own_code(path.rpartition("/")[0]), how)
-            # The value may come from outside the image: any installed package fits.
-            for name in self.names:
-                yield from self._leads(self.resolve(name, path), how)
+            yield from self._leads(self._modules.own_code(path.rpartition("/")[0]), how)
+            yield from self._anything(path, how, bases)
             return
         if package in self._dynamic:
             return
         self._dynamic[package] = path
-        yield from self._leads(self._own_code(package), how)
+        yield from self._leads(self._modules.own_code(package), how)
         names = self._strings[package] | self._application_names
-        yield from self._load_names(package, path, names | self._optional(package))
+        optional = self._modules.optional(package)
+        yield from self._load_names(package, path, names | optional)
 
     def _load_names(
         self, package: str, origin: str, names: Iterable[str]
@@ -157,116 +258,10 @@ class Node:
             candidates = NAME.findall(literal) if split else [literal]
             for candidate in candidates:
                 parts = {candidate, *re.split(r"[./]", candidate)} if split else {candidate}
-                found |= parts & self.names
+                found |= parts & self._modules.names
         return found
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The names of all packages installed in any `node_modules`."""
-        if self._names is None:
-            found = (PACKAGE.match(one) for one in self._tree.directories)
-            self._names = frozenset(match[2] for match in found if match is not None)
-        return self._names
-
-    def _own_code(self, directory: str) -> Iterator[str]:
-        for path in self._tree.files_under(directory):
-            inner = path[len(directory) :]
-            if path.endswith(CODE_SUFFIXES) and "/node_modules/" not in inner:
-                yield path
-
-    def _climb(self, directory: str) -> Iterator[str]:
-        current = directory
-        while True:
-            if not current.endswith("/node_modules"):
-                yield f"{current}/node_modules"
-            if not current:
-                break
-            current = current.rpartition("/")[0]
-        written = self._tree.surroundings.environment.get("NODE_PATH", "")
-        yield from (one for one in written.split(":") if one)
-        yield from GLOBAL_DIRECTORIES
-
-    def _file_or_directory(self, path: str) -> tuple[str, ...]:
-        parent, _, name = path.rpartition("/")
-        holder = self._tree.resolve(parent or "/")
-        if holder is not None and name not in {"", ".", ".."}:
-            for suffix in ("", *SUFFIXES):
-                candidate = f"{holder.rstrip('/')}/{name}{suffix}"
-                if candidate in self._tree.entries:
-                    return (candidate,)
-        linked = self._tree.find_file(path)
-        if linked is not None:
-            return (linked,)
-        directory = self._tree.resolve(path)
-        if directory is None or not self._tree.is_directory(directory):
-            return ()
-        return self._in_package(directory, "")
-
-    def _in_package(self, package: str, inner: str) -> tuple[str, ...]:
-        """Return the targets of a package, or of one path inside it."""
-        manifest = self._manifest(package)
-        found = [self._exported(package, one) for one in _leaves(manifest.get("exports"))]
-        exported = [one for group in found for one in group]
-        if inner:
-            direct = self._file_or_directory(f"{package}/{inner}") if inner != "." else ()
-            return (*direct, *exported) if direct else tuple(exported)
-        mains = [manifest.get(field) for field in MAIN_FIELDS]
-        targets = [one for one in mains if isinstance(one, str)] or ["index"]
-        result = list(exported)
-        for target in [*targets, "index"]:
-            if target.strip("./"):
-                result += self._file_or_directory(f"{package}/{target}")
-        return tuple(dict.fromkeys(result))
-
-    def _exported(self, package: str, target: str) -> Iterator[str]:
-        if "*" in target:
-            pattern = re.escape(f"{package}/{target.removeprefix('./')}").replace(
-                r"\*", ".*"
-            )
-            expression = re.compile(pattern)
-            for path in self._own_code(package):
-                if expression.fullmatch(path):
-                    yield path
-            return
-        canonical = self._tree.find_file(f"{package}/{target}")
-        if canonical is not None:
-            yield canonical
-
-    def _internal(self, path: str) -> tuple[str, ...]:
-        package = self.package_of(path) or path.rpartition("/")[0]
-        targets = _leaves(self._manifest(package).get("imports"))
-        return tuple(one for target in targets for one in self._exported(package, target))
-
-    def _optional(self, package: str) -> set[str]:
-        manifest = self._manifest(package)
-        found: set[str] = set()
-        for field in OPTIONAL_FIELDS:
-            value = manifest.get(field)
-            if isinstance(value, dict):
-                found |= {str(name) for name in value}
-        return found
-
-    def _manifest(self, package: str) -> dict[str, object]:
-        if package not in self._manifests:
-            text = self._tree.read_text(f"{package}/package.json")
-            try:
-                parsed = json.loads(text) if text else {}
-            except ValueError:
-                parsed = {}
-            self._manifests[package] = parsed if isinstance(parsed, dict) else {}
-        return self._manifests[package]
 
     def _leads(self, paths: Iterable[str], how: str) -> Iterator[Lead]:
-        return (Lead(path, how, SOURCE) for path in paths)
-
-
-def _leaves(value: object) -> Iterator[str]:
-    """Yield every string in a nested `exports` or `imports`."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for one in value.values():
-            yield from _leaves(one)
-    elif isinstance(value, list):
-        for one in value:
-            yield from _leaves(one)
+        for path in paths:
+            self.scripts.add(path)
+            yield Lead(path, how, SOURCE)

@@ -17,7 +17,7 @@ CONSTANT: Final = (
 # Both start with fixed letters, which makes the search many times faster; `equire` is
 # the end of require, createRequire, nodeRequire and the like.
 CALLS: Final = (
-    re.compile(r"equire(?:\.resolve|\w*)\s*" + CONSTANT),
+    re.compile(r"equire(?:\.resolve|\w*)\s*(?:\?\.)?\s*" + CONSTANT),
     re.compile(r"import\s*" + CONSTANT),
 )
 DECLARATION: Final = re.compile(r"\bfunction\s+\w*\Z")
@@ -26,15 +26,41 @@ FROM: Final = re.compile(r"from\s*" + STRING.format("b"))
 BARE_IMPORT: Final = re.compile(r"import\s*" + STRING.format("c"))
 # The loader as a value, not called where it stands.
 UNCALLED: Final = re.compile(r"require\b(?!\s*[.(\"'])")
-BEFORE_VALUE: Final = re.compile(r"[=(,:?|&\[]\s*\Z")
+BEFORE_VALUE: Final = re.compile(r"(?:[=(,:?|&\[{>]|\breturn)\s*\Z")
+CREATOR: Final = "createR"
+# A value that starts with a fixed part leads to files beside, not to any package.
+PARTLY_FIXED: Final = re.compile(
+    r"\w*(?:\.\w+)*\s*(?:\?\.)?\s*\(\s*(?:[\"'`]|path\b|__dirname|[\w$.]*(?:join|resolve)\s*\()"
+)
+# Text that becomes code, unless the text is a literal.
+EVALUATES: Final = re.compile(
+    r"(?<![\w$.])eval\s*(?:\?\.)?\s*\((?!\s*(?:[\"']|\)))|\b(?:globalThis|global)\.eval\b"
+    r"|[=(,]\s*eval\s*[),;\n]"
+    r"|\b(?:Async|Generator|AsyncGenerator)?Function\s*\((?!\s*(?:\)|[\"'][^\"']*[\"']\s*\)))"
+    r"|constructor\.constructor\b|\brunIn(?:New|This)?Context\s*\(|\bvm\.Script\b"
+    r"|\bnew\s+Script\s*\(|\bcompileFunction\s*\(|SourceTextModule|\beval\s*:\s*(?:true|!0)"
+)
+MAKERS: Final = ("eval", "Function", "Context", "Script", "constructor", "SourceText")
+# Files of its own that it starts by a value: workers, children, hooks.
+STARTS: Final = re.compile(
+    r"\b(?:Worker|fork|register|setupPrimary|setupMaster|addModule)\s*\((?!\s*[\"'`)])"
+)
 # An addon opened by a computed path, or a loader reached another way.
 HANDED_ON: Final = (
     "process.dlopen", "require.extensions", "require.main", "module.require",
-    "module.constructor", "node-gyp-build", "bindings", "pre-gyp",
+    "module.constructor", "node-gyp-build", "bindings", "pre-gyp", "require.call",
+    "require.apply", "require.bind", "getBuiltinModule", "mainModule",
+    "._compile", "['require']", '["require"]', "_linkedBinding",
 )  # fmt: skip
-RUNS: Final = ("child_process", "execa", "cross-spawn", "shelljs")
+RUNS: Final = (
+    "child_process", "execa", "cross-spawn", "shelljs", "getBuiltinModule", "spawn_sync",
+    "node-pty", "tinyexec", "nano-spawn", "node-cmd", "'zx'", '"zx"',
+)  # fmt: skip
 LOADS_LIBRARIES: Final = ("ffi-napi", "koffi", "node-ffi", '"ffi"', "'ffi'")
-WORDS: Final = ("require", "import", "from")
+WORDS: Final = (
+    "require", "import", "from", "mainModule", "getBuiltinModule", "binding", "_load",
+    "_compile", "Binding",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,33 +72,55 @@ class Source:
         dynamic: True when it loads something whose name is not a constant.
         runs: True when it can start other programs.
         loads_libraries: True when it can load shared libraries through an interface.
+        bare: True when nothing of such a name is fixed, so that it can be any package.
+        bases: Places it makes a loader for (`createRequire("/opt/plugins/")`).
     """
 
     requests: frozenset[str]
     dynamic: bool
     runs: bool
     loads_libraries: bool
+    bare: bool = False
+    bases: frozenset[str] = frozenset()
 
 
 def read(text: str) -> Source:
     """Return what the file says."""
     if not any(word in text for word in WORDS):
         return Source(frozenset(), dynamic=False, runs=False, loads_libraries=False)
-    requests = set()
-    dynamic = False
+    requests, bases = set(), set()
+    dynamic = bare = False
     for call in (found for pattern in CALLS for found in pattern.finditer(text)):
-        if call["constant"] is None:
-            dynamic = dynamic or not _is_declaration(text, call.start())
-        else:
+        if text[max(0, call.start() - len(CREATOR)) : call.start()] == CREATOR:
+            bases.add(_first(call.group("a1", "a2", "a3")))
+            dynamic = bare = True
+        elif call["constant"] is not None:
             requests.add(_first(call.group("a1", "a2", "a3")))
+        elif not _is_declaration(text, call.start()):
+            dynamic = True
+            bare = bare or PARTLY_FIXED.match(text, call.start()) is None
     for pattern, names in ((FROM, ("b1", "b2", "b3")), (BARE_IMPORT, ("c1", "c2", "c3"))):
         requests |= {_first(found.group(*names)) for found in pattern.finditer(text)}
+    inner = "_load" in text and not requests.isdisjoint({"module", "node:module"})
+    hands_on = inner or _hands_on(text)
     return Source(
         requests=frozenset(requests - {""}),
-        dynamic=dynamic or _hands_on(text),
+        dynamic=dynamic or hands_on,
         runs=any(word in text for word in RUNS),
         loads_libraries=any(word in text for word in LOADS_LIBRARIES),
+        bare=bare or hands_on,
+        bases=frozenset(bases - {""}),
     )
+
+
+def evaluates(text: str) -> bool:
+    """Return whether a file makes code of text that is not a literal."""
+    return any(word in text for word in MAKERS) and EVALUATES.search(text) is not None
+
+
+def starts_scripts(text: str) -> bool:
+    """Return whether a file starts a script of its own by a name that is no literal."""
+    return STARTS.search(text) is not None
 
 
 def _hands_on(text: str) -> bool:
