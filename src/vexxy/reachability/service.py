@@ -7,6 +7,7 @@ from typing import Final
 from vexxy.advisories.types import Match
 from vexxy.reachability import copies, outside
 from vexxy.reachability.copies import Copies
+from vexxy.reachability.linked import Linked
 from vexxy.reachability.loadable.closure import Closure, loaded_files
 from vexxy.reachability.loadable.data import Data
 from vexxy.reachability.loadable.tree import Surroundings, Tree
@@ -57,7 +58,8 @@ def judge(
 ) -> tuple[Verdict, ...]:
     """Return one verdict per match, in the order of the matches.
 
-    `driven` is True when the image answered traffic or its test script succeeded.
+    `driven` is True when the image answered a request, or something of it reacted to a
+    test script that succeeded.
     `loadable` is what `overlay` returned; it is computed here when None.
     """
     if loadable is None:
@@ -74,6 +76,7 @@ def judge(
         loadable=loadable,
         observation=observation,
         data=Data(tree, loaded_files(profile), loadable),
+        linked=Linked(tree, loaded_files(profile), loadable),
     )
     return decide_all(gatherer.cases(matches), settings)
 
@@ -92,6 +95,7 @@ class _Gatherer:
     loadable: Loadable
     observation: Observation
     data: Data
+    linked: Linked
     readers: dict[str, str] = field(default_factory=dict)
 
     def cases(self, matches: Sequence[Match]) -> Iterator[tuple[Match, Facts]]:
@@ -109,6 +113,7 @@ class _Gatherer:
 
     def _facts(self, match: Match, owned: Owned) -> Facts:
         found, count = chains.chains(self.loadable, owned.files, limit=CHAINS_MAX)
+        linkage = self.linked.look_up(match.package, owned.files)
         return Facts(
             observation=self.observation,
             presence=owned.presence,
@@ -132,6 +137,8 @@ class _Gatherer:
                 and packages.is_payload(match.package, one.path)
             ),
             reader=self.readers.get(match.package.purl, ""),
+            linked=linkage.doubt,
+            unlinked=linkage.proof,
             symbols=self.proofs.look_up(match, owned),
             file_count=len(owned.files),
             embedded_in=match.package.embedded_in,

@@ -220,10 +220,14 @@ def _unclear(case: Case) -> Decision | None:
     if facts.served or facts.payload:
         read_alone = sentences.served if facts.served else sentences.payload
         return _open(case, case.observed_level, read_alone(case.match, facts))
-    if facts.loadable:
-        return _open(case, case.observed_level, sentences.loadable(case.match, facts))
-    if facts.reader:
-        return _open(case, case.observed_level, sentences.readable(case.match, facts))
+    doubts = (
+        (facts.loadable, sentences.loadable),
+        (facts.linked, sentences.linked),
+        (facts.reader, sentences.readable),
+    )
+    for known, sentence in doubts:
+        if known:
+            return _open(case, case.observed_level, sentence(case.match, facts))
     return None
 
 

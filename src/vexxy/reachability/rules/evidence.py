@@ -28,6 +28,7 @@ def collect(facts: Facts) -> tuple[Evidence, ...]:
         *_symbols(facts),
         *_accesses(facts),
         *_references(facts),
+        *_linkage(facts),
         _inventory(facts),
         *_completeness(facts),
     )
@@ -105,6 +106,11 @@ def _references(facts: Facts) -> list[Evidence]:
     if facts.reader:
         found.append(Evidence("static_reference", Level.PRESENT, facts.reader, "data"))
     return found
+
+
+def _linkage(facts: Facts) -> list[Evidence]:
+    detail = facts.linked or facts.unlinked
+    return [Evidence("linkage", Level.PRESENT, detail, "elf")] if detail else []
 
 
 def _inventory(facts: Facts) -> Evidence:

@@ -9,6 +9,7 @@ HEADINGS: Final = {
     "symbol": "Vulnerable code",
     "file_access": "What ran",
     "static_reference": "What could still run",
+    "linkage": "What it is a part of",
     "inventory": "What is installed",
     "completeness": "How much was seen",
 }

@@ -64,6 +64,8 @@ class Facts:
         served: Code for browsers among its files that was read, perhaps for a client.
         payload: Data of a language's package that was read, perhaps by a foreign program.
         reader: Who could read a package of data that nobody read, and why; a sentence.
+        linked: Why its code may be a part of a program that was built in the image.
+        unlinked: Why the code of its static archives is in no such program.
         file_count: Files the package has in this root.
     """
 
@@ -80,6 +82,8 @@ class Facts:
     payload: tuple[str, ...] = ()
     symbols: tuple[SymbolFact, ...] = ()
     reader: str = ""
+    linked: str = ""
+    unlinked: str = ""
     file_count: int = 0
     embedded_in: str | None = None
 

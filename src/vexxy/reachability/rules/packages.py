@@ -25,6 +25,14 @@ VERSIONED_LIBRARY: Final = re.compile(r".*\.so(\.[\d.]+)?")
 PROGRAM: Final = re.compile(r".*/(s?bin/[^/.][^/]*|libexec/.*[^/])")
 # What a linker puts into programs.
 LINKED: Final = (".a", ".o", ".lo", ".rlib")
+START_FILE: Final = re.compile(
+    r"[SgMr]?crt(1|i|n|begin|end|beginS|beginT|endS|fastmath|prec\d+)\.o|grcrt1\.o|"
+    r"libc_nonshared\.a|liblto_plugin\.a"
+)
+SOURCES: Final = (
+    ".h", ".hh", ".hpp", ".hxx", ".h++", ".ipp", ".inl", ".tpp", ".tcc", ".txx", ".c",
+    ".cc", ".cpp", ".cxx", ".go", ".rs",
+)  # fmt: skip
 NO_PROGRAM: Final = (".sh", ".html", ".htm")
 BROWSER_SUFFIXES: Final = (".js", ".mjs", ".wasm")
 DESCRIPTIVE: Final = re.compile(
@@ -78,6 +86,20 @@ def is_native(path: str) -> bool:
     """Return whether a path is that of a program or a library, by its name alone."""
     library = VERSIONED_LIBRARY.fullmatch(path) or path.endswith(LINKED)
     return bool(library or PROGRAM.fullmatch(path))
+
+
+def is_linked(path: str) -> bool:
+    """Return whether a linker may have put a file's code into programs.
+
+    What every program starts with does not count: it is no part of any library.
+    """
+    return path.endswith(LINKED) and START_FILE.fullmatch(path.rpartition("/")[2]) is None
+
+
+def is_source(path: str) -> bool:
+    """Return whether a file's code may have been compiled into programs."""
+    name = path.rpartition("/")[2]
+    return path.endswith(SOURCES) or ("/include/c++/" in path and "." not in name)
 
 
 def is_data_only(paths: Iterable[str], executables: frozenset[str]) -> bool:

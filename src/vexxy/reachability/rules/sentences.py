@@ -128,6 +128,13 @@ def loadable(match: Match, facts: Facts) -> str:
     return f"{_package(match)} was not loaded, but could be: {_whole(facts.unfollowed[0])}."
 
 
+def linked(match: Match, facts: Facts) -> str:
+    """The package is for building, and something was built."""
+    return (
+        f"{_package(match)} was not loaded, but may be a part of what ran: {facts.linked}."
+    )
+
+
 def module_loadable(match: Match, facts: Facts) -> str:
     """Something could still load the vulnerable module."""
     near = [fact for fact in facts.symbols if fact.state is SymbolState.LOADABLE]

@@ -61,6 +61,20 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class Row:
+    """A section header; `target` is the section that relocations in it are for."""
+
+    name: str
+    kind: int
+    flags: int
+    offset: int
+    size: int
+    target: int
+    alignment: int
+    entry_size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Elf:
     """An ELF file as the dynamic linker sees it.
 
@@ -135,6 +149,51 @@ def needed(content: bytes) -> tuple[str, ...]:
         return ()
 
 
+def segments(content: bytes) -> list[Segment]:
+    """Return the program headers.
+
+    Raises:
+        Unparsable: It is no ELF file, or a damaged or packed one.
+    """
+    if content[:4] != MAGIC or PACKED in content[:PACKED_WITHIN]:
+        raise Unparsable("no ELF file, or a packed one")
+    try:
+        return _segments(content, _layout(content))
+    except (struct.error, IndexError, ValueError, OverflowError) as error:
+        raise Unparsable(f"a damaged ELF file: {error}") from error
+
+
+def section_rows(content: bytes) -> tuple[int, list[Row]]:
+    """Return the machine and all sections in their order, those of one name included.
+
+    Raises:
+        Unparsable: It is no ELF file, or a damaged one.
+    """
+    if content[:4] != MAGIC:
+        raise Unparsable("not an ELF file")
+    try:
+        layout = _layout(content)
+        rows, strings = _rows(content, layout)
+        if not rows:
+            raise Unparsable("an ELF file without sections")
+        found = [
+            Row(
+                name=_string(content, strings + one[0]),
+                kind=one[1],
+                flags=one[2],
+                offset=one[4],
+                size=one[5],
+                target=one[7],
+                alignment=one[8],
+                entry_size=one[9],
+            )
+            for one in rows
+        ]
+        return struct.unpack_from(f"{layout.order}H", content, 18)[0], found
+    except (struct.error, IndexError, ValueError, OverflowError) as error:
+        raise Unparsable(f"a damaged ELF file: {error}") from error
+
+
 def sections(content: bytes) -> dict[str, Segment]:
     """Return the sections by name; empty when there is no section table.
 
@@ -206,15 +265,18 @@ def _segments(content: bytes, layout: Layout) -> list[Segment]:
     return found
 
 
-def _sections(content: bytes, layout: Layout) -> dict[str, Segment]:
+def _rows(content: bytes, layout: Layout) -> tuple[list[tuple[int, ...]], int]:
+    """Return the section headers as they stand, and where their names are."""
     start, size, count, names = layout.sections
     if not start or not count or start + count * size > len(content):
-        return {}
+        return [], 0
     form = layout.unpack("IIQQQQIIQQ", "IIIIIIIIII")
     rows = [form.unpack_from(content, start + number * size) for number in range(count)]
-    if names >= len(rows):
-        return {}
-    strings = rows[names][4]
+    return (rows, rows[names][4]) if names < len(rows) else ([], 0)
+
+
+def _sections(content: bytes, layout: Layout) -> dict[str, Segment]:
+    rows, strings = _rows(content, layout)
     return {
         _string(content, strings + row[0]): Segment(row[1], row[2], row[4], row[3], row[5])
         for row in rows
