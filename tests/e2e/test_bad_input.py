@@ -31,6 +31,15 @@ def test_an_image_nobody_has_is_bad_usage(cli: Cli) -> None:
     assert "no/such-image" in done.stderr
 
 
+def test_a_missing_database_does_not_hide_a_wrong_name(cli: Cli) -> None:
+    done = cli.run("analyze", "localhost/no/such-image:1")
+
+    assert done.returncode == ExitCode.PREREQUISITES
+    assert "no advisory database" in done.stderr
+    assert "no image localhost/no/such-image:1" in " ".join(done.stderr.split())
+    assert "advisories bundled" in " ".join(done.stderr.split())
+
+
 @pytest.mark.parametrize("reference", ["-rm", "UPPER/case", "a b", "x:" + "y" * 200])
 def test_a_reference_that_is_none_is_refused(cli: Cli, reference: str) -> None:
     assert cli.analyze("--", reference).returncode == ExitCode.USAGE
@@ -78,6 +87,23 @@ def test_a_command_that_does_not_exist_is_said(cli: Cli, archive: Archive) -> No
 
     assert done.returncode in {ExitCode.USAGE, ExitCode.FAILED}
     assert "/bin/nowhere" in done.stderr
+
+
+def test_a_writable_root_is_given_from_the_start_where_it_is_asked_for(
+    cli: Cli, archive: Archive, tmp_path: Path
+) -> None:
+    saved = tmp_path / "result.json"
+    command = ("/bin/sh", "-c", "echo made > /etc/made; ls /etc/made || exit 3")
+
+    done = cli.analyze(
+        archive(command=command, ports=()),
+        *("--writable-root", "--format", "json", "--output", str(saved)),
+    )
+
+    assert done.returncode == ExitCode.DONE, done.stderr
+    result = json.loads(saved.read_text())
+    (relaxation,) = result["summary"]["relaxations"]
+    assert "it was asked for" in relaxation
 
 
 def test_a_failing_script_clears_nobody_and_bad_advisories_do_not_hide_good_ones(

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from vexxy.advisories.types import Match
 from vexxy.analysis import evidence, inputs, rules
+from vexxy.analysis.errors import AdvisoriesMissing
 from vexxy.analysis.inputs import Advice
 from vexxy.analysis.observation import Observed, TooStrict, observe
 from vexxy.analysis.phases import Clock, Phase
@@ -57,7 +58,7 @@ def run(request: Request, tools: Tools, listener: Listener) -> Result:
     created_at = time_of_day.now()
     with clock.phase(Phase.PLATFORM):
         sandbox_service.sweep(tools.engine)
-        advice = inputs.advice(request, tools.database_path)
+        advice = _advice(request, tools)
         sbom = inputs.sbom(request)
     run_ = _Run(request, tools, clock=clock, advice=advice, created_at=created_at)
     clock.say(Phase.DEPLOY, request.image)
@@ -105,7 +106,9 @@ def _root(opened: OpenedImage) -> RootFilesystem:
 
 def _attempts(run: _Run, opened: OpenedImage, root: RootFilesystem) -> Observed:
     """Observe in the strictest sandbox that the image can work in."""
-    privileges = Privileges()
+    privileges = Privileges(writable_root=run.request.writable_root)
+    if privileges.writable_root:
+        run.relaxations.append("given a writable root file system: it was asked for")
     while True:
         wanted = SandboxRequest(
             image=opened.image,
