@@ -1,11 +1,16 @@
 """What a terminal is given."""
 
 import io
+import sys
+from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from tests.fakes.values import a_package, a_result, a_verdict
+from vexxy.__main__ import main
 from vexxy.cli import console, table
+from vexxy.cli.exit import ExitCode
 from vexxy.kit.progress import Progress
 from vexxy.vex.types import Status
 
@@ -35,6 +40,13 @@ def test_progress_cannot_steer_the_terminal_either() -> None:
     assert "\x1b" not in stream.getvalue()
 
 
+def test_no_line_of_the_table_ends_in_spaces() -> None:
+    lines = shown(a_verdict(reason="why")).splitlines()
+
+    assert any("why" in line for line in lines)
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
 def test_findings_of_one_package_share_a_row_unless_everything_is_asked_for() -> None:
     many = [a_verdict(vulnerability_id=f"CVE-2026-000{n}") for n in range(1, 6)]
 
@@ -62,3 +74,42 @@ def test_plain_progress_says_each_phase_once() -> None:
         "[ 40 %] Observing · 12 s left",
         "[ 80 %] Extracting",
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["analyze"], "error: Missing argument"),
+        (["analyze", "x", "--port", "first"], "error: Invalid value for '--port'"),
+        (["nothing"], "error: No such command 'nothing'"),
+    ],
+)
+def test_what_was_typed_wrong_is_told_as_any_other_error(
+    arguments: list[str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("sys.argv", ["vexxy", *arguments])
+    monkeypatch.setattr(console.STDERR, "file", sys.stderr)
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == ExitCode.USAGE
+    told = capsys.readouterr().err
+    assert told.startswith(said)
+    assert "--help` lists the options" in told
+
+
+def test_a_document_that_is_none_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "not-vex.json"
+    path.write_text("{}")
+    monkeypatch.setattr("sys.argv", ["vexxy", "vex", "diff", str(path), str(path)])
+    monkeypatch.setattr(console.STDERR, "file", sys.stderr)
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == ExitCode.USAGE
+    assert str(path) in capsys.readouterr().err

@@ -4,6 +4,7 @@ import io
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -157,14 +158,28 @@ def analyze(  # noqa: PLR0913  each option of the command is a parameter
     rules.check_request(request)
     _demand_folder(output)
     settings = Settings()
-    with bootstrap.engine(settings, runtime=runtime) as engine:
-        placement.run_where_possible(
-            settings, engine, request, script=test_script, results=(output, evidence)
-        )
-        with console.listener(json_lines=json_progress) as listener:
-            result = pipeline.run(request, bootstrap.tools(settings, engine), listener)
+    paths = _Paths(test_script, (output, evidence))
+    result = _run(request, settings, paths, json_progress=json_progress)
     _write(result, output_format, output, settings=settings, everything=show_all)
     _conclude(result, gates)
+
+
+@dataclass(frozen=True, slots=True)
+class _Paths:
+    script: Path | None
+    results: tuple[Path | None, ...]
+
+
+def _run(
+    request: Request, settings: Settings, paths: _Paths, *, json_progress: bool
+) -> Result:
+    """Analyze here; or in a helper, and exit as it did."""
+    with bootstrap.engine(settings, runtime=request.runtime) as engine:
+        placement.run_where_possible(
+            settings, engine, request, script=paths.script, results=paths.results
+        )
+        with console.listener(json_lines=json_progress) as listener:
+            return pipeline.run(request, bootstrap.tools(settings, engine), listener)
 
 
 def _conclude(result: Result, gates: Sequence[rules.Gate]) -> None:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from vexxy.kit import jsontext
-from vexxy.kit.errors import VexxyError
+from vexxy.kit.errors import InvalidInput, VexxyError
 from vexxy.kit.progress import Listener, Progress
 
 # Often enough to show life in a log, seldom enough not to fill it.
@@ -140,6 +140,20 @@ def report(error: VexxyError) -> None:
         STDERR.print(f"  kept: {escape(clean(error.kept))}", soft_wrap=True)
     if error.hint:
         STDERR.print(f"  next: {escape(clean(error.hint))}", soft_wrap=True)
+
+
+def report_usage(error: Exception) -> None:
+    """Tell what was typed wrong, as other errors are told; typer's own are framed.
+
+    A command that was given nothing at all answers with its help.
+    """
+    if type(error).__name__ == "NoArgsIsHelpError":
+        STDERR.print(escape(str(error)), soft_wrap=True)
+        return
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "vexxy"
+    report(InvalidInput(message.rstrip("."), hint=f"`{command} --help` lists the options"))
 
 
 def warn(text: str) -> None:

@@ -44,9 +44,13 @@ def show(result: Result, console: Console, *, everything: bool) -> None:
         rows = [[verdict] for verdict in ordered]
     else:
         rows = _grouped(v for v in ordered if v.status is not Status.NOT_AFFECTED)
-    if rows:
-        console.print(_rows(rows))
-    console.print(Group(*_closing(result)))
+    with console.capture() as captured:
+        if rows:
+            console.print(_rows(rows))
+        console.print(Group(*_closing(result)))
+    # A table is filled up with spaces to its full width.
+    for line in captured.get().splitlines():
+        console.file.write(line.rstrip() + "\n")
 
 
 def _grouped(verdicts: Iterable[Verdict]) -> list[list[Verdict]]:

@@ -124,7 +124,12 @@ def read_document(path: Path) -> Document:
     Raises:
         UnreadableDocument: No such file, or no OpenVEX document within the limits.
     """
-    return openvex.read(_content(path)).document
+    try:
+        return openvex.read(_content(path)).document
+    except UnreadableDocument as error:
+        if str(path) in error.message:
+            raise
+        raise UnreadableDocument(f"{path}: {error.message}", hint=error.hint) from error
 
 
 def _content(path: Path) -> bytes:
