@@ -228,3 +228,22 @@ def test_a_module_of_another_suffix_is_read(tree: Planted, name: str) -> None:
 def test_a_value_is_followed_through_one_assignment() -> None:
     text = "import os\nTOOL = f'plant{kind}'\nos.system(TOOL)\n"
     assert pyvalues.commands(text) == {"plant*"}
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        ("/app/static/vendor/jquery.js", "app = Flask(__name__)\n"),
+        ("/app/ui/node_modules/jquery/jquery.js", "send_from_directory('ui', path)\n"),
+        ("/app/web/dist/x.mjs", "app.mount('/', StaticFiles(directory='./web/dist'))\n"),
+    ],
+)
+def test_code_that_an_application_serves_to_browsers(
+    tree: Planted, place: str, text: str
+) -> None:
+    script = tree.write(place)
+    other = tree.write("/app/tools/build.js")
+    application(tree, text)
+    found = tree.overlay().references
+    assert found[script].how == "may serve to browsers"
+    assert other not in found

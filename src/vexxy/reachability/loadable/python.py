@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Final
 
@@ -11,6 +12,7 @@ from vexxy.reachability.loadable.commands import Commands
 from vexxy.reachability.loadable.distribution import Distribution
 from vexxy.reachability.loadable.linker import Linker
 from vexxy.reachability.loadable.modules import SITE, STANDARD, Modules
+from vexxy.reachability.loadable.served import Served
 from vexxy.reachability.loadable.tree import Lead, Tree
 from vexxy.reachability.loadable.values import Values
 from vexxy.reachability.wire import elf, pyarchive, pysource, pyvalues, tokens
@@ -30,10 +32,9 @@ LOOKUP_LIBRARIES: Final = ("pkg_resources", "importlib_metadata", "stevedore", "
 # and only a launcher, which is no library, loads from them.
 PROGRAM_GROUPS: Final = frozenset({"console_scripts", "gui_scripts"})
 # How a file makes Python look for modules where it did not before.
-EXTENDS_PATH: Final = re.compile(
-    r"\bsys\.path\b|\bfrom\s+sys\s+import\b[^\n]*\bpath\b|\baddsitedir\b|\bmeta_path\b"
-    r"|\bpath_hooks\b|\bPYTHONPATH\b"
-)
+EXTENDS_PATH: Final = (
+    "sys.path", "from sys import", "addsitedir", "meta_path", "path_hooks", "PYTHONPATH",
+)  # fmt: skip
 MODULE_OPTION: Final = re.compile(r"-m[\s\"',]+([A-Za-z_][\w.]*)")
 WORD: Final = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
 DOTTED_BYTES: Final = re.compile(rb"\w+(?:\.[A-Za-z_]\w*)+")
@@ -50,6 +51,7 @@ class Python:
         self._commands: Final = commands
         self._linker: Final = Linker(tree)
         self._distribution: Final = Distribution(tree)
+        self._served: Final = Served(tree)
         self._values: Final = Values(tree, self._linker)
         # Files that can run code which is in no file; their language is unfollowed.
         self.unpredictable: set[str] = set()
@@ -74,6 +76,8 @@ class Python:
     def compiled(self, path: str, content: bytes) -> Iterator[Lead]:
         """Yield what a compiled file without a source can load."""
         source = pysource.read_compiled(content)
+        if self.is_application(path) and source.strings & pyvalues.UNPICKLERS:
+            source = replace(source, dynamic=True)
         yield from self._follow(path, "", source)
         if self.is_own(path) and source.strings & {"exec", "eval"}:
             raise self._unpredictable(path, "exec or eval")
@@ -154,6 +158,8 @@ class Python:
         yield from self._imports(path, source.imports)
         standard = self.is_standard(path)
         application = self.is_application(path)
+        if application and pyvalues.unpickles(text):
+            source = replace(source, dynamic=True)
         if not standard:
             yield from self._strings(path, source, application=application)
         if source.entry_points or not standard:
@@ -166,7 +172,7 @@ class Python:
             yield from self._values.libraries(text, path=path, own=self.is_own(path))
         if source.runs:
             yield from self._run_modules(text)
-        if "path" in text.lower() and EXTENDS_PATH.search(text) is not None:
+        if any(word in text for word in EXTENDS_PATH):
             yield from self._extended(path)
         if application:
             yield from self._application(path, text, source)
@@ -174,10 +180,12 @@ class Python:
             raise self._unpredictable(path, "encoded")
 
     def _application(self, path: str, text: str, source: pysource.Source) -> Iterator[Lead]:
-        for literal in tokens.literals(text):
+        literals = set(tokens.literals(text))
+        for literal in literals:
             yield from self.words(literal)
         if self._distribution.owns(path):
             return
+        yield from self._served.leads(path, literals)
         if source.runs:
             yield from self._values.programs(text)
         call = pyvalues.executed(text)
@@ -226,7 +234,7 @@ class Python:
             yield from self._named(bare)
         else:
             self._waiting[package].append((path, frozenset(bare)))
-        if not source.dynamic and not (application and source.unpickles):
+        if not source.dynamic:
             return
         how = "imports modules by a name known only at run time, perhaps"
         if application:

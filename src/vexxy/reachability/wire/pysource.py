@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from vexxy.reachability.wire import pyvalues
-
 ORIGIN: Final = re.compile(r"\bfrom\s*(\.[.\s]*(?:\w[\w.\s]*)?|\s\w[\w.\s]*)\Z")
 STARTS: Final = re.compile(r"(?:^|[;:\"'({\[,=]|\\n|>>>)\s*\Z")
 NAMES: Final = re.compile(r"\s*+(?:\((?:[^()#]++|#[^\n]*+)*+\)|[^\n;#]*+)")
@@ -81,7 +79,6 @@ class Source:
         runs: True when it can start other programs.
         loads_libraries: True when it can load shared libraries itself.
         entry_points: True when it looks up entry points of a group that is a value.
-        unpickles: True when it reads data that can name any class.
     """
 
     imports: tuple[Import, ...]
@@ -90,7 +87,6 @@ class Source:
     runs: bool
     loads_libraries: bool
     entry_points: bool
-    unpickles: bool = False
 
 
 def as_module(text: str) -> str:
@@ -114,7 +110,6 @@ def read(text: str) -> Source:
         runs=runs(text),
         loads_libraries=_has(text, LIBRARY_WORDS),
         entry_points=_has(text, ENTRY_WORDS) and ENTRY_POINTS.search(text) is not None,
-        unpickles=pyvalues.unpickles(text),
     )
 
 
@@ -153,7 +148,6 @@ def read_compiled(content: bytes) -> Source:
         runs=bool(words & {"subprocess", "system", "popen", "Popen"}),
         loads_libraries=bool(words & {"ctypes", "cffi", "CDLL"}),
         entry_points=bool(words & {"entry_points", "iter_entry_points"}),
-        unpickles=bool(words & {"pickle", "cPickle", "dill", "joblib", "shelve"}),
     )
 
 

@@ -33,7 +33,10 @@ HIDDEN: Final = re.compile(
     r"b85decode|unhexlify|fromhex|decrypt|decompress|marshal))"
     r"|__pyarmor__|\bpytransform\b|\bpyarmor_runtime\b|\bsourcedefender\b"
 )
-HIDDEN_WORDS: Final = ("exec", "eval", "pyarmor", "pytransform", "sourcedefender")
+HIDDEN_WORDS: Final = (
+    "b64decode", "b32decode", "a85decode", "b85decode", "unhexlify", "fromhex", "decrypt",
+    "decompress", "marshal", "pyarmor", "pytransform", "sourcedefender",
+)  # fmt: skip
 # What is read names the classes to import.
 UNPICKLES: Final = re.compile(
     r"\b(?:_?c?[pP]ickle|dill|cloudpickle|jsonpickle)\.(?:loads?|Unpickler|decode)\b"
@@ -42,6 +45,8 @@ UNPICKLES: Final = re.compile(
     r"|\bimport\s+(?:c?[pP]ickle|dill|cloudpickle|jsonpickle|joblib|shelve)\s+as\b"
     r"|\ballow_pickle\s*=\s*True\b|\bunsafe_load|\bUnsafeLoader\b|\byaml\.Loader\b"
 )
+# Words of a compiled file that does so.
+UNPICKLERS: Final = frozenset({"pickle", "cPickle", "dill", "joblib", "shelve"})
 UNPICKLE_WORDS: Final = (
     "ickle", "dill", "joblib", "torch", "shelve", "npickler", "unsafe_load", "Loader",
 )  # fmt: skip
