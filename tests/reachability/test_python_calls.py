@@ -502,6 +502,16 @@ def test_words_outside_python_code_count_as_mentions() -> None:
     assert "/app/templates/page.html" in found.entry
 
 
+def test_configuration_that_names_a_function_calls_it() -> None:
+    known = {MAIN: "", LIB: dedent(VICTIM), f"{SITE}/lib/__init__.py": ""}
+    start = Start(
+        loaded=frozenset({MAIN}),
+        ran=frozenset({(MAIN, "start")}),
+        texts={"lib.core:victim": "/app/app.ini"},
+    )
+    assert Graph(Files(known), start).reach([LIB], "victim").reach is Reach.PATH
+
+
 @given(st.text(max_size=200))
 def test_no_text_breaks_the_reader(text: str) -> None:
     facts = pycalls.parse("/x.py", text.encode("utf-8", "surrogatepass"))

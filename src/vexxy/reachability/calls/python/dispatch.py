@@ -6,7 +6,7 @@ other.
 """
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from vexxy.reachability.calls.python.facts import (
@@ -183,7 +183,7 @@ class Dispatch:
         """Take a constant that reads like a name, or a path of names, for a mention."""
         parts = text.replace(":", ".").split(".")
         if len(parts) > 1:
-            self._dotted(facts, parts, node)
+            self.dotted(parts, node, wide=self._is_application(facts.path))
         words = self._words[parts[-1]]
         if facts.path in words:
             return
@@ -199,14 +199,19 @@ class Dispatch:
                 near=lambda path: _top(path) == top or application(path),
             )
 
-    def _dotted(self, facts: ModuleFacts, parts: list[str], node: Node) -> None:
+    def dotted(self, parts: Sequence[str], node: Node, *, wide: bool) -> None:
+        """Take a path of names in a text for a mention of what it leads to.
+
+        `wide` also loads modules that nothing else loads: what configuration names, a
+        framework imports.
+        """
         for split in range(len(parts), 0, -1):
             one = Import(".".join(parts[:split]), 0, None, 0)
-            files = self._names.files(facts.path, one)
+            files = self._names.files("", one)
             if not files:
                 continue
             for path in files:
-                if path in self._indexed or self._is_application(facts.path):
+                if path in self._indexed or wide:
                     self._add(("module", path, BODY), Origin(node, 0))
                     self.escape(path)
                 if split < len(parts):

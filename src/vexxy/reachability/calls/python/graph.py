@@ -150,7 +150,10 @@ class Graph:
         for word, path in self._start.texts.items():
             text: Node = ("module", path, BODY)
             self._origins.setdefault(text, Origin(None, 0, f"the text of {path}"))
-            self._dispatch.attribute(word, text, 0)
+            parts = word.replace(":", ".").split(".")
+            self._dispatch.attribute(parts[-1], text, 0)
+            if len(parts) > 1:
+                self._dispatch.dotted(parts, text, wide=True)
         while self._queue:
             _, _, node = heapq.heappop(self._queue)
             self._expand(node)
