@@ -3,13 +3,14 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from vexxy.analysis.phases import Clock, Phase
 from vexxy.analysis.ports import Tools
 from vexxy.analysis.types import Request
 from vexxy.sandbox import rules as sandbox_rules
+from vexxy.sandbox.attached import Told
 from vexxy.sandbox.errors import DriverFailed, ImageFailed
 from vexxy.sandbox.life import Sandbox
 from vexxy.sandbox.ports import RunningTraffic
@@ -49,7 +50,12 @@ class TooStrict(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Everything one attempt produced."""
+    """Everything one attempt produced.
+
+    Attributes:
+        told: What recorders beside the image wrote, empty where none were.
+        attached_seconds: When the recording began, by the monotonic clock.
+    """
 
     trace: Trace
     window: Window
@@ -57,6 +63,8 @@ class Observed:
     ending: Ending
     traffic: TrafficReport
     script: ScriptRun | None
+    told: Told = field(default_factory=lambda: Told({}))
+    attached_seconds: float = 0.0
 
     @property
     def driven(self) -> bool:
@@ -120,7 +128,16 @@ def observe(
             traffic_requests=drive.requests,
             reasons=drive.reasons(trace),
         )
-        return Observed(trace, window, readiness, ending, drive.traffic, drive.script)
+        return Observed(
+            trace,
+            window,
+            readiness,
+            ending=ending,
+            traffic=drive.traffic,
+            script=drive.script,
+            told=sandbox.told(),
+            attached_seconds=attached,
+        )
 
 
 def _await_ready(

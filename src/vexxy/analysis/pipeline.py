@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from vexxy.advisories.types import Match
-from vexxy.analysis import evidence, inputs, rules
+from vexxy.analysis import coverage, evidence, inputs, rules
 from vexxy.analysis.errors import AdvisoriesMissing
 from vexxy.analysis.inputs import Advice
 from vexxy.analysis.observation import Observed, TooStrict, observe
@@ -42,6 +42,7 @@ class _Run:
     relaxations: list[str] = field(default_factory=list)
     inventory: Inventory | None = None
     matches: tuple[Match, ...] = ()
+    recorders: coverage.Plan = field(default_factory=lambda: coverage.Plan(None, {}))
 
 
 def run(request: Request, tools: Tools, listener: Listener) -> Result:
@@ -73,6 +74,12 @@ def run(request: Request, tools: Tools, listener: Listener) -> Result:
             root = _root(opened)
             if sbom is not None:
                 run_.inventory = inputs.reconciled(sbom, root, opened.image)
+        run_.recorders = coverage.plan(
+            opened.image,
+            root,
+            environment=request.environment,
+            wanted=request.settings.coverage,
+        )
         observed = _attempts(run_, opened, root)
         result = _decide(run_, opened, root, observed=observed)
         clock.say(Phase.CLEANUP)
@@ -112,7 +119,8 @@ def _attempts(run: _Run, opened: OpenedImage, root: RootFilesystem) -> Observed:
     while True:
         wanted = SandboxRequest(
             image=opened.image,
-            environment=run.request.environment,
+            environment=run.recorders.environment,
+            attachments=run.recorders.attachments,
             command=run.request.command,
             ports=run.request.ports,
             network_allowed=run.request.network_allowed,
@@ -151,6 +159,8 @@ def _decide(
         hidden = sandbox_rules.blind_spots(run.request.runtime)
         window = replace(observed.window, reasons=(*observed.window.reasons, *hidden))
         profile = tracer.profile(observed.trace, root=root, window=window)
+        if run.recorders.attachments is not None:
+            profile = coverage.recorded(profile, observed, root)
     with run.clock.phase(Phase.VEX, f"{len(run.matches)} findings"):
         verdicts = _judge(run, opened, root, profile=profile, driven=observed.driven)
     script = observed.script
@@ -171,9 +181,9 @@ def _decide(
         if script is None
         else ScriptOutcome(script.exit_code, script.output, script.duration_seconds),
         relaxations=tuple(run.relaxations),
-        skipped_features=_skipped(run.request),
+        skipped_features=("code_coverage",) if run.recorders.obstacle else (),
         timings=run.clock.timings(),
-        warnings=run.advice.warnings,
+        warnings=(*run.advice.warnings, *run.recorders.warnings),
         sbom_link=inputs.sbom_link(run.request),
         container_log=observed.ending.logs,
         exit_code=observed.ending.exit_code,
@@ -207,8 +217,3 @@ def _judge(
             ),
         ),
     )
-
-
-def _skipped(request: Request) -> tuple[str, ...]:
-    # Recorders of called functions arrive with issue 3; asking must not look granted.
-    return ("code_coverage",) if request.settings.coverage else ()

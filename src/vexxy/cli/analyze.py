@@ -69,7 +69,7 @@ Ready = Annotated[
 ]
 Coverage = Annotated[
     bool | None,
-    typer.Option("--coverage/--no-coverage", help="Record functions (not there yet)"),
+    typer.Option("--coverage/--no-coverage", help="Record called functions"),
 ]
 Fuzz = Annotated[
     bool | None, typer.Option("--fuzz/--no-fuzz", help="Send mutated input as well")

@@ -32,6 +32,8 @@ def _words(*texts: str) -> frozenset[str]:
 STRENGTH: Final = tuple(Access)
 """Strongest first, as the enumeration says."""
 
+RECORDERS_PATH: Final = "/.vexxy"
+"""Where files of our own are put beside the image's; read-only, so never the image's."""
 KERNEL_DIRECTORIES: Final = ("/proc/", "/sys/", "/dev/")
 
 METADATA_DIRECTORIES: Final = (
@@ -142,7 +144,7 @@ def profile(trace: Trace, *, root: ImageRoot, window: Window) -> ExecutionProfil
     canonical = _Canonical(root)
     for file in trace.files:
         access = access_of(file.path, file.use)
-        if access is None or _is_kernels(file.path):
+        if access is None or _is_kernels(file.path) or is_recorders(file.path):
             continue
         names = canonical.names(file.path)
         for name in names or (file.path,):
@@ -162,6 +164,11 @@ def profile(trace: Trace, *, root: ImageRoot, window: Window) -> ExecutionProfil
         processes=tuple(canonical.process(process) for process in trace.processes),
         files_outside_image=_in_order(outside.values()),
     )
+
+
+def is_recorders(path: str) -> bool:
+    """Tell whether a file is one of the recorders' own, which are no part of the image."""
+    return path.startswith(RECORDERS_PATH + "/")
 
 
 def _is_kernels(path: str) -> bool:

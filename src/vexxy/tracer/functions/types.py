@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from vexxy.tracer.ports import ImageRoot
+from vexxy.tracer.rules import RECORDERS_PATH
 from vexxy.tracer.types import FunctionCall, FunctionRecording, Trace
 
-FILES_PATH = "/.vexxy"
-TOLD_PATH = "/.vexxy-out"
+FILES_PATH = RECORDERS_PATH
+TOLD_PATH = f"{RECORDERS_PATH}-out"
 
 
 class ImageFiles(ImageRoot, Protocol):

@@ -20,6 +20,10 @@ ASKS_ONLY: Final = frozenset({"-V", "-VV", "--version", "-h", "--help", "-?"})
 EVALUATORS: Final = ("_pydevd_frame_eval", "/torch/lib/libtorch_python", "/torch/_C")
 """Compiled modules that may take over how frames are evaluated before 3.12."""
 FROZEN: Final = re.compile(r"<frozen ([\w.]+)>")
+ALIASES: Final = {
+    "_frozen_importlib": "importlib._bootstrap",
+    "_frozen_importlib_external": "importlib._bootstrap_external",
+}
 SITE: Final = re.compile(r"^.*/(?:site|dist)-packages/")
 GENERATED: Final = re.compile(r"(.*\.)?(__\w+__|<lambda>|_make|_replace|_asdict)")
 """Names that the standard library and its like give to what they make from text."""
@@ -150,7 +154,8 @@ def source_path(path: str, library: str) -> str:
     found = FROZEN.fullmatch(path)
     if found is None or not library:
         return path
-    return f"{library}/{found[1].replace('.', '/')}.py"
+    name = ALIASES.get(found[1], found[1])
+    return f"{library}/{name.replace('.', '/')}.py"
 
 
 def is_from_text(path: str) -> bool:
