@@ -50,11 +50,17 @@ class Linked:
     def __init__(self, tree: Tree, loaded: Iterable[str], loadable: Loadable) -> None:
         self._tree: Final = tree
         self._paths: Final = sorted({*loaded, *loadable.references} - tree.distributed)
+        self._known: Final[dict[str, Linkage]] = {}
         self._compared: Final[dict[str, str]] = {}
         self._held: Final[dict[tuple[str, tuple[bytes, ...]], bool]] = {}
 
     def look_up(self, package: Package, files: Iterable[str]) -> Linkage:
         """Return what is known of the code of a package, by its files that are there."""
+        if package.purl not in self._known:
+            self._known[package.purl] = self._look_up(package, files)
+        return self._known[package.purl]
+
+    def _look_up(self, package: Package, files: Iterable[str]) -> Linkage:
         if package.type not in packages.OS_TYPES or packages.is_kernel(package):
             return NOTHING
         present = sorted(files)

@@ -9,6 +9,7 @@ instructions: x86-64 psABI, "Optimize GOTPCRELX Relocations" and "TLS".
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from vexxy.reachability.errors import Unparsable
@@ -139,15 +140,15 @@ def _piece(code: bytes, alignment: int, relocations: list[int]) -> Piece | None:
     run = code[start : min(end, start + RUN_BYTES_MAX)]
     if len(run) < RUN_BYTES_MIN:
         return None
-    blocks: list[bytes] = []
-    if alignment and alignment % BLOCK_BYTES == 0:
-        blocks = [
-            code[at : at + BLOCK_BYTES]
-            for start, end in free
-            for at in range(-(-start // BLOCK_BYTES) * BLOCK_BYTES, end - 15, BLOCK_BYTES)
-        ]
-    telling = [one for one in blocks if not any(mark in one for mark in PADDING)]
-    return Piece(run, tuple(telling[:BLOCKS_MAX]))
+    if not alignment or alignment % BLOCK_BYTES:
+        return Piece(run, ())
+    blocks = (
+        code[at : at + BLOCK_BYTES]
+        for start, end in free
+        for at in range(-(-start // BLOCK_BYTES) * BLOCK_BYTES, end - 15, BLOCK_BYTES)
+    )
+    telling = (one for one in blocks if not any(mark in one for mark in PADDING))
+    return Piece(run, tuple(islice(telling, BLOCKS_MAX)))
 
 
 def _free(size: int, relocations: list[int]) -> Iterator[tuple[int, int]]:
@@ -163,9 +164,13 @@ def _free(size: int, relocations: list[int]) -> Iterator[tuple[int, int]]:
 
 def _offsets(table: bytes, member: bytes, entry_size: int) -> Iterator[int]:
     wide = member[4] == 2  # noqa: PLR2004  class of 64-bit files
-    form = struct.Struct(("<" if member[5] == 1 else ">") + ("Q" if wide else "I"))
-    for at in range(0, len(table) - form.size + 1, max(entry_size, form.size)):
-        yield form.unpack_from(table, at)[0]
+    word = "Q" if wide else "I"
+    rest = entry_size - struct.calcsize(f"<{word}")
+    if rest < 0:
+        raise Unparsable("a damaged table of relocations")
+    form = struct.Struct(f"{'<' if member[5] == 1 else '>'}{word}{rest}x")
+    whole = len(table) - len(table) % form.size
+    return (one for (one,) in form.iter_unpack(table[:whole]))
 
 
 def _named(raw: bytes, names: bytes, body: bytes) -> tuple[str, bytes]:
