@@ -354,3 +354,33 @@ def test_commands_that_a_package_starts_for_the_application(tree: Planted) -> No
     tree.touched(package(tree, "alpha", "const { exec } = require('child_process')"))
     application(tree, "const run = require('alpha'); run('convert -x a')")
     assert convert in reached(tree)
+
+
+@pytest.mark.parametrize(
+    ("text", "directory"),
+    [
+        ("app.use(express.static(path.join(__dirname, 'public')))", "/app/public/jquery"),
+        ("app.use(express.static('assets/web'))", "/app/assets/web/jquery"),
+        ("app.use(serve('./site'))", "/app/site/vendor/jquery"),
+        ("app.use('/v', express.static('node_modules'))", f"{MODULES}/jquery"),
+        (
+            "fs.createReadStream(__dirname + '/node_modules/jquery' + f)",
+            f"{MODULES}/jquery",
+        ),
+        ("app.use(express.static(root))", "/app/public/jquery"),
+        ("app.use(express.static('/www'))", "/www/jquery"),
+    ],
+)
+def test_code_that_the_application_serves_to_browsers(
+    tree: Planted, text: str, directory: str
+) -> None:
+    served = tree.write(f"{directory}/jquery.js", "")
+    application(tree, text)
+    assert served in reached(tree)
+
+
+def test_a_directory_that_is_only_read_is_not_served(tree: Planted) -> None:
+    application(
+        tree, "fs.readFileSync(path.join(__dirname, 'node_modules', 'ini/LICENSE'))"
+    )
+    assert BETA not in reached(tree)

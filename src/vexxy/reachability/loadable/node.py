@@ -13,6 +13,7 @@ from vexxy.reachability.loadable.node_modules import (
     NodeModules,
 )
 from vexxy.reachability.loadable.npm import Npm
+from vexxy.reachability.loadable.served import Served
 from vexxy.reachability.loadable.tree import Lead, Tree
 from vexxy.reachability.wire import jssource, tokens
 
@@ -24,6 +25,11 @@ OTHER_SUFFIXES: Final = (
 SHEBANG: Final = re.compile(rb"#![^\n]*\b(node|nodejs|tsx|ts-node|bun|deno|zx|jiti)\b")
 LOOKS: Final = re.compile(
     rb"\brequire\s*[.(]|\bimport\s*[\"'({*\w]|\bexport\s|\bmodule\.exports\b|=>"
+)
+SERVES: Final = re.compile(
+    r"\b(?:static|serve|sirv|sendFile|http-server|ecstatic|createReadStream)|\bsend\s*\(\s*req"
+    r"|['\"](?:[\w@-]*/)?(?:static|[\w-]*serve|[\w-]*static|send)['\"]",
+    re.IGNORECASE,
 )
 VIEW_PACKAGES: Final = re.compile(
     r"express|koa-views|@ladjs/koa-views|consolidate|@fastify/view|point-of-view|vision"
@@ -63,6 +69,7 @@ class Node:
         self._texts: dict[str, str] = {}
         self._starts_programs = False
         self._strings: dict[str, set[str]] = defaultdict(set)
+        self._served: Final = Served(tree)
         self.resolve: Final = self._modules.resolve
         self.package_of: Final = self._modules.package_of
 
@@ -144,6 +151,7 @@ class Node:
         self, path: str, text: str, parsed: jssource.Source
     ) -> Iterator[Lead]:
         """What values decide in the application: code, scripts, packages, programs."""
+        yield from self._served.leads(path, self._servable(text))
         if jssource.evaluates(text):
             how = "makes code of text known only at run time, which may load"
             yield from self._anything(path, how)
@@ -206,6 +214,17 @@ class Node:
                 if not self._tree.is_directory(f"{place}/{literal}"):
                     found = self._modules.file_or_directory(f"{place}/{literal}")
                     yield from self._leads(found, "names the script")
+
+    def _servable(self, text: str) -> Iterator[str]:
+        """Yield literals that may be a directory that is served to browsers.
+
+        All packages are only where the file speaks of serving: many name their directory
+        to read something in it.
+        """
+        serves = SERVES.search(text) is not None
+        for literal in set(tokens.literals(text)):
+            if serves or "node_modules" not in literal:
+                yield literal.strip("/")
 
     def _required(self, path: str, requests: Iterable[str]) -> set[str]:
         """Return the directories of the packages that constant requests lead to."""
