@@ -45,7 +45,7 @@ def verdict(tree: Planted, package: Package) -> tuple[str, str]:
         ("if x; then sh -x '/app/job'; fi", "/app/job"),
         ("su app -c 'sh /app/job'", "/app/job"),
         ("/bin/sh < /app/job", "/app/job"),
-        ("while read -r line; do $line; done < /app/jobs.list", "/app/jobs.list"),
+        ("while read -r line; do run $line; done < /app/jobs.list", "/app/jobs.list"),
         ('eval "$(cat /app/job)"', "/app/job"),
         ("for one in /etc/app.d/*; do . $one; done", "/etc/app.d/10-jobs"),
         (". /etc/default/*", "/etc/default/service"),
@@ -130,7 +130,7 @@ def test_a_path_that_is_there_names_no_program_of_its_last_part(tree: Planted) -
 
 def test_a_short_pattern_names_nothing(tree: Planted) -> None:
     package = tool(tree)
-    entry(tree, "pl$kind; $x-$y; lib$z")
+    entry(tree, "echo pl$kind $x-$y lib$z")
     assert verdict(tree, package)[0] == "not_affected"
 
 
@@ -155,4 +155,50 @@ def test_the_name_that_every_package_has_names_no_script(tree: Planted) -> None:
     package = tool(tree)
     entry(tree, "touch __init__.py")
     tree.write("/app/x/__init__.py", "import os; os.system('planttool')")
+    assert verdict(tree, package)[0] == "not_affected"
+
+
+@pytest.mark.parametrize(
+    "text", ['[ -n "$JOB" ] && $JOB x', 'read -r JOB; eval "$JOB"', 'then exec "${JOB}"']
+)
+def test_a_command_that_only_a_value_names_may_be_any(tree: Planted, text: str) -> None:
+    package = tool(tree)
+    entry(tree, text)
+    status, reason = verdict(tree, package)
+    assert status == "under_investigation"
+    assert "/entry.sh runs what $JOB holds" in reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['exec "$@"', "JOB=other; $JOB x", "for JOB in a b; do $JOB; done", "$SET x"],
+)
+def test_a_command_whose_value_is_written_is_that_one(tree: Planted, text: str) -> None:
+    package = tool(tree)
+    tree.environment["SET"] = "other"
+    entry(tree, text)
+    assert verdict(tree, package)[0] == "not_affected"
+
+
+@pytest.mark.parametrize(
+    ("line", "path", "content"),
+    [
+        ("npm run job", "/app/package.json", '{"scripts": {"job": "planttool -x"}}'),
+        ("yarn -s job", "/app/package.json", '{"scripts": {"job": "planttool -x"}}'),
+        ("cd /app && make job", "/app/Makefile", "job:\n\tplanttool -x\n"),
+    ],
+)
+def test_what_a_manifest_runs_is_named_by_its_runner(
+    tree: Planted, line: str, path: str, content: str
+) -> None:
+    package = tool(tree)
+    tree.write(path, content)
+    entry(tree, line)
+    assert verdict(tree, package)[0] == "under_investigation"
+
+
+def test_a_manifest_that_nothing_runs_names_nothing(tree: Planted) -> None:
+    package = tool(tree)
+    tree.write("/app/package.json", '{"scripts": {"job": "planttool -x"}}')
+    entry(tree, "node /app/server.js")
     assert verdict(tree, package)[0] == "not_affected"

@@ -25,6 +25,15 @@ SCRIPT_SUFFIXES: Final = (
 # Where PATH is changed, a program outside it may come before the one in it.
 SETS_PATH: Final = re.compile(r"\bPATH=")
 
+# Their own manifests say what these run.
+RUNS_MANIFEST: Final = re.compile(
+    r"\b(?:npm|yarn|pnpm|bun)\s+(?:-\S+\s+)*(?:run|start|test|exec|\w)|(?:^|[;&|\s])make(?:\s|$)"
+)
+# Code of installed packages, not of the application.
+INSTALLED: Final = re.compile(
+    r"/usr/(?!local/bin/|local/sbin/|src/)|/etc/init\.d/|/lib/|/var/lib/|.*(-packages|/node_modules)/"
+)
+
 # Every package has files of these names: without their directory they name none.
 EVERYWHERE: Final = frozenset({"__init__.py", "__main__.py"})
 
@@ -92,12 +101,22 @@ class Commands:
     def shell_script(self, path: str, text: str) -> Iterator[Lead]:
         """Yield what a script of a shell can start, or read as more of itself."""
         yield from self.script(path, text)
-        yield from self.texts(without_comments(text))
+        said = without_comments(text)
+        yield from self.texts(said)
+        environment = self._tree.surroundings.environment
+        name = shell.command_by_value(said, environment)
+        own = path not in self._tree.distributed and not INSTALLED.match(path)
+        if name is not None and own:
+            how = f"runs what ${name} holds, known only at run time, perhaps"
+            for target in sorted(set(self._tree.programs.values())):
+                yield Lead(target, how, "command")
 
     def texts(self, text: str) -> Iterator[Lead]:
         """Yield the files that a script or command line has a shell read."""
         for target in self.shell.texts(text):
             yield Lead(target, shell.READS, "command")
+        if RUNS_MANIFEST.search(text):
+            yield from self._manifests()
 
     def read_by_shells(
         self, profile: ExecutionProfile, arguments: Iterable[str]
@@ -154,7 +173,7 @@ class Commands:
             literals = set(tokens.literals(text)) if indirect else _called(text)
             shells = any(shell.is_shell(literal) for literal in literals)
             for literal in literals:
-                if shell.RUN.search(literal):
+                if shell.RUN.search(literal) or RUNS_MANIFEST.search(literal):
                     yield from self.texts(literal)
                 elif shells and literal.startswith("/") and " " not in literal:
                     yield from self.texts(f"sh {literal}")
@@ -212,6 +231,16 @@ class Commands:
                     yield canonical, program
                 for path in self._tree.files_under(canonical):
                     yield path, program
+
+    def _manifests(self) -> Iterator[Lead]:
+        """Yield what the scripts of the application's own manifests start."""
+        for path in self._tree.files_named("package.json"):
+            if "/node_modules/" not in path:
+                scripts = configuration.scripts(self._tree.read_text(path) or "")
+                yield from self._named(path, "\n".join(scripts), "configuration")
+        for path in self._tree.files_named("Makefile"):
+            if not path.startswith("/usr/"):
+                yield Lead(path, configuration.MENTIONS, "configuration")
 
     def _named(self, path: str, text: str, source: str) -> Iterator[Lead]:
         yield from self._paths(text, source)

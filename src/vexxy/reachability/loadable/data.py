@@ -22,7 +22,9 @@ CHECKS_CERTIFICATES: Final = re.compile(
     r"lib(ssl|gnutls|nss3|nssckbi|smime3|mbedtls|mbedx509|wolfssl|curl|p11-kit|jvm|node)"
     r"[\w.+-]*\.so[\w.-]*|_ssl\.[\w.-]+\.so|java|node|nodejs|deno|bun|dotnet|curl|wget|openssl"
 )
-HOLDS_CERTIFICATES: Final = (b"/etc/ssl/cert", b"/etc/pki/", b"/usr/share/ca-certificates")
+HOLDS_CERTIFICATES: Final = (
+    b"/etc/ssl/cert", b"/etc/pki/", b"/usr/share/ca-certificates", b"import ssl",
+)  # fmt: skip
 HOLDS_TIME_ZONES: Final = (b"zoneinfo", b"tzset")
 # The C library has both names for its callers, and so has an interpreter's binary.
 EVERYONES: Final = re.compile(
@@ -113,7 +115,7 @@ class Data:
         for path in self._code:
             if CHECKS_CERTIFICATES.fullmatch(path.rpartition("/")[2]):
                 return Reader(path, "checks certificates")
-        return self._holding(HOLDS_CERTIFICATES, "holds the path of certificates")
+        return self._holding(HOLDS_CERTIFICATES, "can look for certificates")
 
     @cached_property
     def _time_zones(self) -> Reader | None:

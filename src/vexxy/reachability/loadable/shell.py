@@ -36,6 +36,11 @@ START_FILES: Final = ("/etc/profile", "/etc/bash.bashrc", "/etc/bashrc", "/etc/e
 START_DIRECTORIES: Final = ("/etc/profile.d",)
 HOME_FILES: Final = (".profile", ".bash_profile", ".bash_login", ".bashrc", ".zshrc")
 VARIABLES: Final = ("BASH_ENV", "ENV")
+# A command that is a variable, and what gives one a value that is written.
+BY_VALUE: Final = re.compile(
+    r"(?m)(?:^|[;&|(]|\b(?:then|do|else|exec|eval|xargs|sudo|nohup)\b)[ \t]*[\"']?"
+    r"\$\{?([A-Za-z_]\w*)"
+)
 # Naming one of these names no file in it.
 ORDINARY: Final = frozenset(
     {
@@ -134,6 +139,18 @@ class Shell:
             target = self._tree.find_file(path)
             if target is not None and self.is_text(target):
                 yield target
+
+
+def command_by_value(text: str, environment: Mapping[str, str]) -> str | None:
+    """Return a variable that a script runs as a command, and that nothing here sets.
+
+    What a text or the image's variables set is a word, which is looked up as one.
+    """
+    for name in BY_VALUE.findall(text):
+        said = rf"\b{name}\+?=|\bfor[ \t]+{name}\b"
+        if name not in environment and re.search(said, text) is None:
+            return str(name)
+    return None
 
 
 def is_shell(path: str) -> bool:
