@@ -163,24 +163,45 @@ def test_the_next_best_source_is_taken_and_says_why(
     assert all(len(reason) > len("fanotify: ") for reason in trace.fallbacks)
 
 
-def test_without_privileges_every_source_says_why(agent: Path, tmp_path: Path) -> None:
-    """Nobody may neither load programs, mark mounts nor seize root's process."""
+@pytest.fixture
+def agent_as_nobody(agent: Path, tmp_path: Path) -> Path:
+    """The agent, run by who may neither load programs, mark mounts nor seize."""
     agent_for_all = tmp_path / "vexxy-trace"
     shutil.copy(agent, agent_for_all)
     wrapper = tmp_path / "as-nobody"
-    nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all"
-    wrapper.write_text(f'#!/bin/sh\nexec {nobody} "{agent_for_all}" "$@"\n')
+    nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups"
+    none = "--bounding-set=-all --inh-caps=-all"
+    wrapper.write_text(f'#!/bin/sh\nexec {nobody} {none} "{agent_for_all}" "$@"\n')
     wrapper.chmod(0o755)
     for folder in (tmp_path, *tmp_path.parents[:-2]):
         folder.chmod(0o755)
+    return wrapper
 
-    nobody_waits = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
-    with waiting([*nobody_waits, "true"]) as target:
-        with pytest.raises((NoSourceWorks, TargetEnded)) as failure:
-            AgentRecorder(wrapper).start(Target(process_id=target.process_id))
+
+def test_without_privileges_every_source_says_why(agent_as_nobody: Path) -> None:
+    with pytest.raises(NoSourceWorks) as failure:
+        AgentRecorder(agent_as_nobody).start(Target(cgroup_name="0123456789abcdef" * 4))
+
+    told = failure.value.message
+    for reason in ("ebpf: the kernel refused", "not permitted", "fanotify: ", "ptrace: "):
+        assert reason in told
+
+
+def test_without_privileges_a_probe_says_that_nothing_works(agent_as_nobody: Path) -> None:
+    answer = subprocess.run([agent_as_nobody, "probe"], capture_output=True, check=False)
+
+    sources = json.loads(answer.stdout)["sources"]
+    assert not any(source["works"] for source in sources.values())
+    assert "not permitted" in sources["ebpf"]["reason"]
+    assert "not permitted" in sources["fanotify"]["reason"]
+    assert "another user's" in sources["ptrace"]["reason"]
+
+
+def test_without_privileges_roots_process_is_no_target(agent_as_nobody: Path) -> None:
+    with waiting(["true"]) as target:
+        with pytest.raises(TargetEnded, match="not ours to look at"):
+            AgentRecorder(agent_as_nobody).start(Target(process_id=target.process_id))
         target.run()
-
-    assert failure.value.message
 
 
 MANY = """
