@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from vexxy.tracer.functions.native.types import ProbesSeen
+from vexxy.tracer.functions.native.types import ProbesSeen, UnwatchedFunction
 
 
 class Access(StrEnum):
@@ -159,6 +159,7 @@ class FunctionRecording:
         unit: The smallest thing that is told apart: `function` or `class`.
         paths_unrecorded: Files whose functions this recorder cannot see although the
             rest is complete (code made from text, a file without its source).
+        unwatched: For `native`, what was to be waited for and was not, or not everywhere.
     """
 
     runtime: Runtime
@@ -167,6 +168,7 @@ class FunctionRecording:
     watched: tuple[WatchedFunction, ...] = ()
     unit: str = "function"
     paths_unrecorded: tuple[str, ...] = ()
+    unwatched: tuple[UnwatchedFunction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ class GoFunctions:
         code = self._image.data(holder.entry, holder.end - holder.entry)
         part = [(one.start, one.end) for one in copy.ranges]
         name = self._table.name(holder.name_offset)
-        for address in flow.ways_in((holder.entry, code), self._image.machine, part):
+        for address in flow.ways_in([(holder.entry, code)], self._image.machine, part):
             yield from self._place(PlaceKind.INLINED, address, name)
 
     def _watchable(

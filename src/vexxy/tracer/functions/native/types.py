@@ -50,6 +50,22 @@ class Watchable:
 
 
 @dataclass(frozen=True, slots=True)
+class UnwatchedFunction:
+    """A function that may be called unseen; a call that was seen counts all the same.
+
+    Attributes:
+        path: Canonical path of the binary or library.
+        reason: A sentence.
+        absent: The file holds no code of it, which is more than silence.
+    """
+
+    path: str
+    name: str
+    reason: str
+    absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Uprobe:
     """A probe to set.
 

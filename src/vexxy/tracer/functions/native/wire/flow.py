@@ -4,7 +4,7 @@ A part (the inlined copy of another function) may be entered at any of its instr
 not only at the lowest one. Every way in is a jump or a fall from outside.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import capstone  # type: ignore[import-untyped]
@@ -24,12 +24,12 @@ Instruction = tuple[int, int, str, str]
 
 
 def ways_in(
-    code: tuple[int, bytes], machine: int, part: Iterable[tuple[int, int]]
+    blocks: Sequence[tuple[int, bytes]], machine: int, part: Iterable[tuple[int, int]]
 ) -> tuple[int, ...]:
     """Return the instructions of a part that are entered from outside of it.
 
     Args:
-        code: Address and bytes of the whole function.
+        blocks: Address and bytes of each part of the whole function, its entry first.
         machine: As in `elf.Image.machine`.
         part: Ranges of addresses, the end excluded.
 
@@ -38,7 +38,8 @@ def ways_in(
             can tell may lead into a part too large to watch everywhere.
     """
     ranges = sorted(part)
-    instructions = _decode(code, machine)
+    instructions = [one for block in blocks for one in _decode(block, machine)]
+    beginnings = {address for address, _ in blocks}
 
     def inside(address: int) -> bool:
         return any(start <= address < end for start, end in ranges)
@@ -48,7 +49,8 @@ def ways_in(
     unknown = False
     for one in instructions:
         address = one[0]
-        if previous is None or (_falls(previous, machine) and not inside(previous[0])):
+        begins = previous is None or address in beginnings
+        if begins or (previous and _falls(previous, machine) and not inside(previous[0])):
             found[address] = None
         if not inside(address):
             target, is_unknown = _target(one, machine)
