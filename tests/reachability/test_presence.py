@@ -76,6 +76,14 @@ def test_a_module_that_lies_elsewhere_in_a_directory_of_its_name(tree: Planted) 
     assert judged(tree, package).status.value == "under_investigation"
 
 
+def test_tests_that_were_left_out_were_not_moved_to_the_applications(tree: Planted) -> None:
+    tree.write("/app/tests/__init__.py")
+    other = tree.write(f"{SITE}/own/__init__.py")
+    gone = (f"{SITE}/own/tests/__init__.py",)
+    package = tree.owner(other, type="pypi", name="own", missing=gone)
+    assert judged(tree, package).status.value == "not_affected"
+
+
 def test_an_archive_of_a_build_stage_may_be_in_a_program(tree: Planted) -> None:
     tree.program("/app/server")
     verdict = judged(tree, tree.owner("/src/build/vendor/libplanted.a"))

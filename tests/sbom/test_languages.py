@@ -30,6 +30,19 @@ def metadata(name: str, version: str) -> str:
     )
 
 
+def test_a_module_that_a_record_lists_and_the_image_lacks_is_told(survey: Survey) -> None:
+    record = "own/__init__.py,,\nown/_fast.so,,\n../../bin/own.py,,\nown/data.txt,,\n"
+    inventory = survey(
+        {
+            "/s/own-2.0.dist-info/METADATA": metadata("own", "2.0"),
+            "/s/own-2.0.dist-info/RECORD": record,
+            "/s/own/__init__.py": "",
+        }
+    )
+    (package,) = of_type(inventory, "pypi")
+    assert package.missing == ("/s/own/_fast.so",)
+
+
 def test_a_wheel_owns_what_its_record_lists(survey: Survey) -> None:
     record = (
         'flask/__init__.py,sha256=x,1\n"flask/a,b.py",,\n../../bin/flask,,\n'

@@ -50,11 +50,12 @@ class Missing:
         """Yield files that no package owns and that may be the one that is gone.
 
         Of native code the name is enough, a library's also without its version or as
-        it calls itself; of scripts the directory has to be the same.
+        it calls itself; of scripts the directory has to be the same, and of a language's
+        package the whole path in it: most have a `tests/__init__.py`.
         """
         name = path.rpartition("/")[2]
         if not packages.is_native(path):
-            end = "/".join(path.split("/")[-2:])
+            end = _tail(path)
             for one in self._tree.files_named(name):
                 if one not in self._owned and one.endswith(f"/{end}"):
                     yield one
@@ -100,6 +101,14 @@ def owned_files(tree: Tree, owners: Iterable[Package]) -> frozenset[str]:
     """Return the canonical paths of the files that packages list and that exist."""
     found = (tree.locate(path) for one in owners for path in one.files)
     return frozenset(path for path in found if path is not None)
+
+
+def _tail(path: str) -> str:
+    """Return the end of a script's path that says which script it is."""
+    for mark in ("-packages/", "/node_modules/"):
+        if mark in path:
+            return path.rpartition(mark)[2]
+    return "/".join(path.split("/")[-2:])
 
 
 def _stem(name: str) -> str:

@@ -48,6 +48,19 @@ def _add(survey: Survey, metadata: str, files: Callable[[], Iterable[str] | None
         _add_named(survey, metadata, (text, files()))
 
 
+def _missing_files(survey: Survey, metadata: str) -> tuple[str, ...]:
+    """Return the modules of a RECORD that the image lacks; its scripts often are left."""
+    directory, name = posixpath.split(metadata)
+    record = f"{directory}/RECORD"
+    if name != "METADATA" or survey.root.find_file(record) is None:
+        return ()
+    rows = (survey.read_text(record) or "").splitlines()
+    paths = (row.partition(",")[0].strip('"') for row in rows)
+    site = posixpath.dirname(directory)
+    inside = (path for path in paths if not path.startswith(".."))
+    return survey.missing(posixpath.join(site, path) for path in inside)
+
+
 def _add_named(
     survey: Survey, metadata: str, found: tuple[str, Iterable[str] | None]
 ) -> None:
@@ -57,7 +70,12 @@ def _add_named(
     if not name or not version:
         survey.note(metadata, "Python metadata without a name or a version")
         return
-    survey.add_language_package(("pypi", name, version), location=metadata, files=files)
+    survey.add_language_package(
+        ("pypi", name, version),
+        location=metadata,
+        files=files,
+        missing=_missing_files(survey, metadata),
+    )
 
 
 def _headers(text: str) -> dict[str, str]:
