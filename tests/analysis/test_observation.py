@@ -160,7 +160,7 @@ class FakePrepared:
 class FakeRecorder:
     recording: FakeRecording
 
-    def start(self, *_: object) -> FakeRecording:
+    def start(self, *_: object, **__: object) -> FakeRecording:
         return self.recording
 
 
