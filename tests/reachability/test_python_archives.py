@@ -99,3 +99,12 @@ def test_more_than_is_looked_into_is_an_error(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(pyarchive, "CONTENT_BYTES_MAX", 10)
     with pytest.raises(Unparsable, match="more code"):
         list(pyarchive.members(archive(a_DOT_py=ROUTE)))
+
+
+@pytest.mark.parametrize("name", ["/app/data/bundle.bin", "data/bundle.bin"])
+def test_an_archive_of_any_suffix_that_the_application_names(
+    tree: Planted, name: str
+) -> None:
+    tree.write("/app/data/bundle.bin", archive(plug_DOT_py=ROUTE))
+    tree.touched(tree.write("/app/app.py", f"sys.path.insert(0, {name!r})\n"))
+    assert f"{SITE}/beta/__init__.py" in reached(tree)

@@ -247,3 +247,34 @@ def test_code_that_an_application_serves_to_browsers(
     found = tree.overlay().references
     assert found[script].how == "may serve to browsers"
     assert other not in found
+
+
+@pytest.mark.parametrize("start", ["argument", "script", "variable"])
+def test_an_application_that_is_installed_like_a_library(tree: Planted, start: str) -> None:
+    text = "import importlib\ndef f(x): return importlib.import_module(x)\n"
+    tree.touched(tree.write(f"{SITE}/service/__init__.py", text))
+    assert f"{SITE}/beta/__init__.py" not in reached(tree)
+    if start == "argument":
+        words = ("gunicorn", "service.web:create()")
+        tree.processes.append(Process(1, 0, PYTHON, words))
+    elif start == "variable":
+        tree.environment = {"SETTINGS_MODULE": "service.settings"}
+    else:
+        script = f"#!{PYTHON}\nfrom service.cli import main\nmain()\n"
+        tree.touched(tree.program("/usr/local/bin/service", script), Access.EXECUTED)
+    assert f"{SITE}/beta/__init__.py" in reached(tree)
+
+
+def test_a_launcher_is_not_the_application(tree: Planted) -> None:
+    text = "import importlib\ndef f(x): return importlib.import_module(x)\n"
+    tree.touched(tree.write(f"{SITE}/gunicorn/__init__.py", text))
+    tree.processes.append(Process(1, 0, PYTHON, ("gunicorn", "app:app")))
+    script = f"#!{PYTHON}\nfrom gunicorn.app import run\n"
+    tree.touched(tree.program("/usr/local/bin/gunicorn", script), Access.EXECUTED)
+    assert f"{SITE}/beta/__init__.py" not in reached(tree)
+
+
+def test_a_directory_that_is_run_starts_with_its_main(tree: Planted) -> None:
+    tree.write("/opt/job/__main__.py", "import beta\n")
+    tree.touched(tree.program("/start.sh", "#!/bin/sh\npython3 /opt/job\n"))
+    assert f"{SITE}/beta/__init__.py" in reached(tree)

@@ -143,7 +143,8 @@ class Closure:
         if self._node.package_of(via) is None:
             self._take(via, self._node.started(text))
         if self._ran[PYTHON.name]:
-            self._take(via, self._python.words(text))
+            names = self._python.words if via else self._python.given
+            self._take(via, names(text))
         if self._ran[NODE.name]:
             self._take(via, self._node.words(text))
 

@@ -10,6 +10,7 @@ from typing import Final
 from vexxy.reachability.errors import Unparsable
 from vexxy.reachability.loadable.commands import Commands
 from vexxy.reachability.loadable.distribution import Distribution
+from vexxy.reachability.loadable.employed import Employed
 from vexxy.reachability.loadable.linker import Linker
 from vexxy.reachability.loadable.modules import SITE, STANDARD, Modules
 from vexxy.reachability.loadable.served import Served
@@ -23,7 +24,7 @@ SHEBANG: Final = re.compile(rb"#![^\n]*\b(python|pypy)[\d.]*")
 SUFFIXES: Final = (".py", ".pyw", ".wsgi", ".tac", ".py3")
 OTHER_SUFFIXES: Final = (".js", ".cjs", ".mjs", ".ts", ".pyc")
 LOOKS: Final = re.compile(
-    rb"(?m)^[ \t]*(?:from\s+[.\w]+\s+import\s|import\s+\w[\w., \t]*(?:#.*)?$"
+    rb"(?m)^[ \t]*[\"']?(?:from\s+[.\w]+\s+import\s|import\s+\w[\w., \t]*(?:#.*)?$"
     rb"|(?:async\s+)?def\s+\w+\s*\(|class\s+\w+.*:\s*$)"
 )
 # They look entry points up for their callers, who name the group themselves.
@@ -35,6 +36,9 @@ PROGRAM_GROUPS: Final = frozenset({"console_scripts", "gui_scripts"})
 EXTENDS_PATH: Final = (
     "sys.path", "from sys import", "addsitedir", "meta_path", "path_hooks", "PYTHONPATH",
 )  # fmt: skip
+GIVEN_MODULE: Final = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*(?::[\w.()]+)?")
+PLACE: Final = re.compile(r"/[\w./-]+")
+FILE_NAME: Final = re.compile(r"[\w./-]{2,200}")
 MODULE_OPTION: Final = re.compile(r"-m[\s\"',]+([A-Za-z_][\w.]*)")
 WORD: Final = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
 DOTTED_BYTES: Final = re.compile(rb"\w+(?:\.[A-Za-z_]\w*)+")
@@ -55,6 +59,7 @@ class Python:
         self._values: Final = Values(tree, self._linker)
         # Files that can run code which is in no file; their language is unfollowed.
         self.unpredictable: set[str] = set()
+        self._employed: Final = Employed(modules)
         self._importers: dict[str, str] = {}
         self._dynamic: set[str] = set()
         self._waiting: dict[str, list[tuple[str, frozenset[str]]]] = defaultdict(list)
@@ -130,9 +135,23 @@ class Python:
             yield from self._leads(self.modules.find(name), f"holds the name {name}, hence")
         del path
 
+    def given(self, text: str) -> Iterator[Lead]:
+        """Yield what an argument or a variable of the run names.
+
+        A module named so is the application, though it may be installed like a library.
+        """
+        if GIVEN_MODULE.fullmatch(text):
+            self._employed.note(text.partition(":")[0])
+        return self.words(text)
+
     def words(self, text: str) -> Iterator[Lead]:
         """Yield modules that an argument, a variable or a configuration names."""
         words = set(WORD.findall(text))
+        if "/" in text:
+            for path in PLACE.findall(text):
+                main = self._tree.find_file(f"{path.rstrip('/')}/__main__.py")
+                if main is not None:
+                    yield Lead(main, "names the directory of the program", SOURCE)
         for word in words:
             if word.partition(".")[0] in self.modules.third_party:
                 found = self.modules.run(word)
@@ -156,6 +175,7 @@ class Python:
 
     def _follow(self, path: str, text: str, source: pysource.Source) -> Iterator[Lead]:
         yield from self._imports(path, source.imports)
+        self._employed.read(path, source.imports)
         standard = self.is_standard(path)
         application = self.is_application(path)
         if application and pyvalues.unpickles(text):
@@ -183,6 +203,7 @@ class Python:
         literals = set(tokens.literals(text))
         for literal in literals:
             yield from self.words(literal)
+            yield from self._archive_named(path, literal)
         if self._distribution.owns(path):
             return
         yield from self._served.leads(path, literals)
@@ -191,6 +212,16 @@ class Python:
         call = pyvalues.executed(text)
         if call is not None or pyvalues.is_hidden(text):
             raise self._unpredictable(path, call or "encoded")
+
+    def _archive_named(self, path: str, literal: str) -> Iterator[Lead]:
+        """Yield the archive that a constant names; its suffix may be any."""
+        if not FILE_NAME.fullmatch(literal):
+            return
+        own = path.rpartition("/")[0]
+        for base in ("", f"{own}/", f"{self._tree.surroundings.working_directory}/"):
+            target = self._tree.find_file(f"{base}{literal}".replace("//", "/"))
+            if target is not None and pyarchive.is_archive(self._tree.read(target) or b""):
+                yield Lead(target, "names the archive", SOURCE)
 
     def _unpredictable(self, path: str, how: str) -> Unparsable:
         self.unpredictable.add(path)
@@ -294,7 +325,9 @@ class Python:
 
     def is_application(self, path: str) -> bool:
         """Return whether a file is neither of the standard library nor installed."""
-        return not self.is_standard(path) and SITE.match(path) is None
+        if self.is_standard(path):
+            return False
+        return SITE.match(path) is None or self._employed.has(path)
 
     def is_own(self, path: str) -> bool:
         """Return whether a file is the application's, and not the distribution's."""

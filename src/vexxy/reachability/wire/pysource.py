@@ -28,7 +28,8 @@ DYNAMIC_WORDS: Final = (
 RUNNING_WORDS: Final = (
     "subprocess", "os.system", "os.popen", "os.exec", "os.spawn", "os.posix_spawn",
     "Popen(", "pty.spawn", "getoutput(", "from os import", "pexpect", "plumbum",
-    "import sh\n",
+    "import sh\n", "import os as", "getattr(os", ".system(", ".popen(", "run_process",
+    "open_process", "create_subprocess", "delegator", "import invoke", "from invoke",
 )  # fmt: skip
 LIBRARY_WORDS: Final = ("ctypes", "cffi", "dlopen", "CDLL", "find_library")
 ENTRY_WORDS: Final = ("entry_point", "get_entry_map")

@@ -70,13 +70,21 @@ DEPTH_MAX: Final = 3
 CALL_CHARACTERS_MAX: Final = 500
 
 # The call is looked up by its name.
-REFLECTED: Final = re.compile(r"\bgetattr\(\s*(?:os|subprocess|pty)\s*,")
+REFLECTED: Final = re.compile(
+    r"\bgetattr\(\s*(?:os|subprocess|pty)\s*,|[)\]]\.(?:system|popen|exec[lv]\w*|Popen)\("
+)
 STARTERS: Final = {
     "subprocess": "run call check_call check_output Popen getoutput getstatusoutput",
     "os": "system popen execl execle execlp execlpe execv execve execvp execvpe spawnl "
     "spawnle spawnlp spawnlpe spawnv spawnve spawnvp spawnvpe posix_spawn posix_spawnp",
     "asyncio": "create_subprocess_exec create_subprocess_shell",
     "pty": "spawn",
+    "pexpect": "spawn run runu spawnu",
+    "sh": "Command",
+    "anyio": "run_process open_process",
+    "trio": "run_process open_process",
+    "delegator": "run",
+    "invoke": "run",
 }
 LOADERS: Final = {
     "ctypes": "CDLL PyDLL WinDLL cdll.LoadLibrary pydll.LoadLibrary",
