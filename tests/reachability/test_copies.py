@@ -92,6 +92,39 @@ def test_the_cache_of_a_copied_module_is_the_copy(tree: Planted) -> None:
     assert status(tree, tree.owner(original, type="pypi", name="own"))[0] == "affected"
 
 
+@pytest.mark.parametrize("place", ["/app", f"{SITE}/other", "/app/node_modules/other"])
+def test_a_library_that_was_copied_into_a_project_is_not_the_projects(
+    tree: Planted, place: str
+) -> None:
+    package = tree.owner(tree.library("libplanted.so.1"))
+    copy = copied(tree, package.files[0], f"{place}/lib/own.so")
+    project = tree.owner(copy, name="project", type="npm")
+    tree.touched(copy, Access.MAPPED)
+    (verdict, *_) = tree.judge(package, project)
+    assert verdict.status.value == "affected"
+
+
+def test_a_script_that_was_copied_into_a_project_is_not_the_projects(tree: Planted) -> None:
+    root = "/app/node_modules/own"
+    package = tree.owner(tree.write(f"{root}/dist/own.js", MODULE), type="npm")
+    copy = copied(tree, package.files[0], "/app/vendor/own.js")
+    project = tree.owner(copy, name="project", type="npm")
+    tree.touched(copy)
+    (verdict, *_) = tree.judge(package, project)
+    assert verdict.status.value == "affected"
+
+
+def test_two_installed_copies_are_two_answers(tree: Planted) -> None:
+    first = tree.write("/app/node_modules/own/index.js", MODULE)
+    second = tree.write("/app/node_modules/a/node_modules/own/index.js", MODULE)
+    tree.touched(first)
+    used, unused = tree.judge(
+        tree.owner(first, name="own", type="npm"),
+        tree.owner(second, name="own", type="npm"),
+    )
+    assert (used.status.value, unused.status.value) == ("affected", "not_affected")
+
+
 def test_a_file_of_the_same_size_is_no_copy(tree: Planted) -> None:
     package = tree.owner(tree.write("/usr/share/own/run.pl", "print 1;\n" * 30))
     tree.touched(tree.write("/app/run.pl", "print 2;\n" * 30))

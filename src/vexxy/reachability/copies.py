@@ -27,7 +27,12 @@ SOURCE: Final = "content"
 
 
 class Copies:
-    """The package files that are the same as files no package owns."""
+    """The package files that are the same as files which were copied.
+
+    A project that the image was built for owns whatever lies below it, copies included;
+    so does a language's package. Theirs are compared with the files of packages that
+    were installed, of native code in a language's package only with the distribution's.
+    """
 
     def __init__(self, tree: Tree, inventory: Inventory) -> None:
         self._tree: Final = tree
@@ -37,9 +42,20 @@ class Copies:
     def originals(self, path: str) -> tuple[str, ...]:
         """Return the package files that the file at a canonical path is a copy of."""
         if path not in self._known:
-            unowned = path in self._tree.entries and path not in self._owned
-            self._known[path] = tuple(self._find(path)) if unowned else ()
+            self._known[path] = tuple(self._of_others(path))
         return self._known[path]
+
+    def _of_others(self, path: str) -> Iterator[str]:
+        """Yield the originals that the owner of the copy did not bring itself."""
+        if path not in self._tree.entries or path in self._tree.distributed:
+            return
+        owned, installed = path in self._owned, packages.is_installed(path)
+        if owned and installed and not self._is_native(path):
+            return
+        for original in self._find(path):
+            other = packages.is_installed(original) and not installed
+            if not owned or other or original in self._tree.distributed:
+                yield original
 
     def with_copied(self, profile: ExecutionProfile) -> ExecutionProfile:
         """Return the profile as if the originals had been touched with their copies."""
@@ -66,17 +82,22 @@ class Copies:
 
     def _find(self, path: str) -> Iterator[str]:
         entry = self._tree.entries[path]
-        native = self._tree.read_start(path, 4) == elf.MAGIC
+        native = self._is_native(path)
         if entry.size_bytes < TRIVIAL_BYTES:
             return
         same = self._by_size.get(entry.size_bytes, ())
         content = self._tree.read(path) if same or native else None
         for original in same:
+            if original == path:
+                continue
             if content is not None and self._tree.read(original) == content:
                 yield original
         mark = elf.build_id(content or b"") if native else b""
         if mark:
             yield from self._by_build.get(mark, ())
+
+    def _is_native(self, path: str) -> bool:
+        return self._tree.read_start(path, len(elf.MAGIC)) == elf.MAGIC
 
     @cached_property
     def _by_size(self) -> Mapping[int, Sequence[str]]:

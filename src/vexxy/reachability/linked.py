@@ -22,7 +22,6 @@ CPP: Final = (b"libstdc++", b"libc++", b"__cxa_", b"__gxx_", b"St9", b"_ZN")
 MARKS: Final = {
     ".go": (b"runtime.main\0",), ".rs": (b"/rustc/",), ".c": ANY,
 }  # fmt: skip
-INSTALLED: Final = re.compile(r"/((site|dist)-packages|lib-dynload|node_modules)/")
 # What is compiled into its users: templates, and functions that are written inline.
 INLINE: Final = re.compile(rb"\b(?:__)?(?:always_)?inline\b|\btemplate\s*<")
 
@@ -145,7 +144,7 @@ class Linked:
     @cached_property
     def _own(self) -> list[str]:
         """What was built here and no package of a language brought."""
-        return [one for one in self._programs if not INSTALLED.search(one)]
+        return [one for one in self._programs if not packages.is_installed(one)]
 
     @cached_property
     def _programs(self) -> dict[str, objects.Program | None]:

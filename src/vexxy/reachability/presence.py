@@ -67,12 +67,16 @@ class Missing:
 
     @cached_property
     def _unowned_names(self) -> dict[str, frozenset[str]]:
-        """By unowned program, library or archive: what it is called, versions left out."""
+        """By program, library or archive: what it is called, versions left out.
+
+        Those of the distribution are where it put them; a project owns what was moved
+        into it.
+        """
         found = {}
         for path in self._tree.entries:
             name = path.rpartition("/")[2]
             native = self._is_program(path) or name.endswith(packages.LINKED)
-            if native and path not in self._owned:
+            if native and path not in self._tree.distributed:
                 found[path] = frozenset({_stem(name), _stem(self._soname(path))})
         return found
 

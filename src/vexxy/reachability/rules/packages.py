@@ -33,6 +33,7 @@ SOURCES: Final = (
     ".h", ".hh", ".hpp", ".hxx", ".h++", ".ipp", ".inl", ".tpp", ".tcc", ".txx", ".c",
     ".cc", ".cpp", ".cxx", ".go", ".rs",
 )  # fmt: skip
+INSTALLED: Final = re.compile(r"/((site|dist)-packages|lib-dynload|node_modules)/")
 NO_PROGRAM: Final = (".sh", ".html", ".htm")
 BROWSER_SUFFIXES: Final = (".js", ".mjs", ".wasm")
 DESCRIPTIVE: Final = re.compile(
@@ -86,6 +87,11 @@ def is_native(path: str) -> bool:
     """Return whether a path is that of a program or a library, by its name alone."""
     library = VERSIONED_LIBRARY.fullmatch(path) or path.endswith(LINKED)
     return bool(library or PROGRAM.fullmatch(path))
+
+
+def is_installed(path: str) -> bool:
+    """Return whether a file lies where the packages of a language are installed."""
+    return INSTALLED.search(path) is not None
 
 
 def is_linked(path: str) -> bool:
