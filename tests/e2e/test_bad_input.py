@@ -210,9 +210,10 @@ def test_an_interrupt_removes_the_sandbox(
 ) -> None:
     process = cli.start(archive())
     process.send_signal(number)
-    process.communicate(timeout=60)
+    _, told = process.communicate(timeout=60)
 
     assert process.returncode == ExitCode.INTERRUPTED
+    assert "interrupted; the sandbox was removed" in told
     assert owned_by(engine, process.pid) == []
 
 

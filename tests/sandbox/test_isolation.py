@@ -125,6 +125,20 @@ def test_what_is_written_to_a_writable_root_is_limited(runner: Runner) -> None:
     assert sandbox.has_ended() is not None
 
 
+def test_writing_where_nobody_can_measure_is_stopped(runner: Runner) -> None:
+    deeper = "i=0; while [ $i -lt 200 ]; do mkdir d && cd d; i=$((i+1)); done"
+    sandbox = runner.start(
+        f"cd /etc; {deeper}; dd if=/dev/zero of=big bs=1M count=1 && echo written; "
+        "sleep 1000",
+        privileges=Privileges(writable_root=True),
+    )
+    while "written" not in sandbox.logs():
+        assert sandbox.has_ended() is None
+    with pytest.raises(DiskFull, match="cannot be measured"):
+        sandbox.check()
+    assert sandbox.has_ended() is not None
+
+
 def test_the_usual_capabilities_are_just_those(runner: Runner) -> None:
     said = runner.output(
         "grep CapBnd /proc/self/status; chown 5:5 /tmp && echo changed",
