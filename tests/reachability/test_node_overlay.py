@@ -364,7 +364,7 @@ def test_commands_that_a_package_starts_for_the_application(tree: Planted) -> No
         ("app.use(serve('./site'))", "/app/site/vendor/jquery"),
         ("app.use('/v', express.static('node_modules'))", f"{MODULES}/jquery"),
         (
-            "fs.createReadStream(__dirname + '/node_modules/jquery' + f)",
+            "fs.createReadStream(here + '/node_modules/jquery' + f)",
             f"{MODULES}/jquery",
         ),
         ("app.use(express.static(root))", "/app/public/jquery"),
@@ -380,7 +380,40 @@ def test_code_that_the_application_serves_to_browsers(
 
 
 def test_a_directory_that_is_only_read_is_not_served(tree: Planted) -> None:
-    application(
-        tree, "fs.readFileSync(path.join(__dirname, 'node_modules', 'ini/LICENSE'))"
-    )
+    application(tree, "fs.readFileSync(path.join(here, 'node_modules', 'ini/LICENSE'))")
     assert BETA not in reached(tree)
+
+
+@pytest.mark.parametrize("line", ["node -e 'require(`beta`)'", "node --import beta /x.js"])
+def test_code_given_to_node_in_a_script(tree: Planted, line: str) -> None:
+    tree.touched(tree.program("/start.sh", f'#!/bin/sh\n[ -n "$X" ] && {line}\n'))
+    application(tree, "")
+    assert BETA in reached(tree)
+
+
+def test_every_file_of_the_application_may_be_one_of_a_list(tree: Planted) -> None:
+    tree.write("/app/package.json", "{}")
+    tree.write("/app/routes/b.js", "require('beta')")
+    text = "const d = '../routes'; fs.readdirSync(d).map(f => require(d + f))"
+    tree.touched(tree.write("/app/src/load.js", text))
+    assert "/app/routes/b.js" in reached(tree)
+
+
+def test_a_package_that_was_started_is_an_application(tree: Planted) -> None:
+    root = "/usr/local/lib/node_modules/service"
+    inner = tree.write(f"{root}/node_modules/gamma/index.js", "")
+    start = tree.write(f"{root}/bin/service.js", "require(process.env.STORE)")
+    tree.link("/usr/local/bin/service", start)
+    tree.touched(start)
+    assert inner not in reached(tree)
+    tree.touched("/usr/local/bin/service", Access.EXECUTED)
+    assert inner in reached(tree)
+
+
+def test_a_versioned_node_is_one(tree: Planted) -> None:
+    tree.accesses.clear()
+    tree.touched(tree.program("/usr/bin/node-20"), Access.EXECUTED, 0.0)
+    tree.environment["ENGINE"] = "beta"
+    tree.touched(package(tree, "alpha", "exports.load = n => require(n)"))
+    application(tree, "require('alpha')")
+    assert BETA in reached(tree)

@@ -58,6 +58,7 @@ class Closure:
         modules = Modules(tree, self._python_files(), self._search_path())
         self._python: Final = python.Python(tree, modules, self._commands)
         self._node: Final = node.Node(tree, self._commands)
+        self._node.note_programs(self._executed)
         self._references: dict[str, Reference] = {}
         self._unfollowed: dict[str, Unfollowed] = {}
         self._gaps: list[str] = []

@@ -46,7 +46,7 @@ PYTHON: Final = _language(
 )
 NODE: Final = _language(
     "node",
-    r"node|nodejs|libnode\.so[\d.]*",
+    r"node(js)?-?[\d.]*|libnode\.so[\d.]*",
     types="npm",
     suffixes=".js .cjs .mjs .node",
     directories=r"/usr/(share|lib)/(nodejs|node_modules)(/|$)",

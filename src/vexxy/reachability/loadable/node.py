@@ -12,7 +12,7 @@ from vexxy.reachability.loadable.node_modules import (
     SOURCE_SUFFIXES,
     NodeModules,
 )
-from vexxy.reachability.loadable.npm import Npm
+from vexxy.reachability.loadable.npm import EVALUATES, Npm
 from vexxy.reachability.loadable.served import Served
 from vexxy.reachability.loadable.tree import Lead, Tree
 from vexxy.reachability.wire import jssource, tokens
@@ -30,6 +30,21 @@ SERVES: Final = re.compile(
     r"\b(?:static|serve|sirv|sendFile|http-server|ecstatic|createReadStream)|\bsend\s*\(\s*req"
     r"|['\"](?:[\w@-]*/)?(?:static|[\w-]*serve|[\w-]*static|send)['\"]",
     re.IGNORECASE,
+)
+# They start applications and are none, wherever they are installed.
+TOOLS: Final = frozenset(
+    {
+        "npm",
+        "npx",
+        "pnpm",
+        "yarn",
+        "corepack",
+        "nodemon",
+        "tsx",
+        "ts-node",
+        "forever",
+        "pm2",
+    }
 )
 VIEW_PACKAGES: Final = re.compile(
     r"express|koa-views|@ladjs/koa-views|consolidate|@fastify/view|point-of-view|vision"
@@ -68,10 +83,22 @@ class Node:
         self._helpers: set[str] = set()
         self._texts: dict[str, str] = {}
         self._starts_programs = False
+        self._own: set[str] = set()
         self._strings: dict[str, set[str]] = defaultdict(set)
         self._served: Final = Served(tree)
         self.resolve: Final = self._modules.resolve
         self.package_of: Final = self._modules.package_of
+
+    def note_programs(self, paths: Iterable[str]) -> None:
+        """Take packages whose scripts were started for applications (`npm install -g`)."""
+        for path in paths:
+            package = self.package_of(self._tree.resolve(path) or path)
+            if package is not None and package.rpartition("/")[2] not in TOOLS:
+                self._own.add(package)
+
+    def _foreign(self, path: str) -> str | None:
+        package = self.package_of(path)
+        return None if package in self._own else package
 
     def is_source(self, path: str, content: bytes) -> bool:
         """Return whether node would read the file as a script."""
@@ -83,7 +110,7 @@ class Node:
     def source(self, path: str, text: str) -> Iterator[Lead]:
         """Yield what the file at `path` can load."""
         parsed = jssource.read(text)
-        package = self.package_of(path)
+        package = self._foreign(path)
         literals = set(tokens.literals(text))
         for request in parsed.requests:
             yield from self._leads(self.resolve(request, path), "requires")
@@ -104,6 +131,9 @@ class Node:
     def started(self, text: str) -> Iterator[Lead]:
         """Yield what a text of any kind has npm, its like or node start."""
         yield from self.npm.scripts(text)
+        if EVALUATES.search(text) is not None:
+            for name in self._named([text], split=True):
+                yield from self._leads(self._modules.outermost(name), "has node load")
         working = self._tree.surroundings.working_directory
         for written in self.npm.files(text):
             places = (working, *self.npm.directories)
@@ -237,7 +267,8 @@ class Node:
         around = (
             one for one in self.npm.directories if f"{directory}/".startswith(f"{one}/")
         )
-        return max(around, key=len, default=directory) or directory
+        package = self.package_of(path)
+        return package or min((one for one in around if one), key=len, default=directory)
 
     def _anything(self, path: str, how: str, bases: Iterable[str] = ()) -> Iterator[Lead]:
         """Any installed package: the value may come from outside the image."""
@@ -251,7 +282,7 @@ class Node:
         """Follow a `require` of a value: the package's own files, and names it may get."""
         how = "requires by a name known only at run time, perhaps"
         if package is None:
-            yield from self._leads(self._modules.own_code(path.rpartition("/")[0]), how)
+            yield from self._leads(self._modules.own_code(self._root_of(path)), how)
             yield from self._anything(path, how, bases)
             return
         if package in self._dynamic:

@@ -49,6 +49,13 @@ STARTS: Final = re.compile(
 )
 
 
+# Code and modules given to node itself.
+EVALUATES: Final = re.compile(
+    r"\bnode(?:js)?(?=\s)[^\n;|&]*?(?:\s-(?:e|p|pe|r)\b|\s--(?:eval|print|require|import|loader)\b)"
+    r"|\bNODE_OPTIONS\b"
+)
+
+
 class Npm:
     """Follows commands that mean a script of a manifest or a program beside packages."""
 

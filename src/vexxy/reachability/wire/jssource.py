@@ -43,7 +43,8 @@ EVALUATES: Final = re.compile(
 MAKERS: Final = ("eval", "Function", "Context", "Script", "constructor", "SourceText")
 # Files of its own that it starts by a value: workers, children, hooks.
 STARTS: Final = re.compile(
-    r"\b(?:Worker|fork|register|setupPrimary|setupMaster|addModule)\s*\((?!\s*[\"'`)])"
+    r"\b(?:Worker|fork|register|setupPrimary|setupMaster|addModule"
+    r"|Piscina|Tinypool|StaticPool|DynamicPool|Bree|workerpool\.pool)\s*\((?!\s*[\"'`)])"
 )
 # An addon opened by a computed path, or a loader reached another way.
 HANDED_ON: Final = (
