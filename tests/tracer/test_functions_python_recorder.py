@@ -183,8 +183,9 @@ def test_what_was_called_is_told_and_nothing_else(python: Python) -> None:
     done = python.run(APPLICATION)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     called = {call.name for call in python.calls()}
-    if python.told().hellos[0].mode == "threads":
-        # Before 3.9 a generator that never ran is entered to be closed.
+    hello = python.told().hellos[0]
+    if hello.mode == "threads" or hello.version == (3, 11):
+        # 3.11 enters a generator's code to make the generator, and up to 3.8 to close it.
         called -= {"gen_never_run"}
     assert called == CALLED
     assert python.recorded().recording.reasons == ()
