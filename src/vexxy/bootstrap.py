@@ -5,13 +5,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from vexxy.advisories.ports import Feed, PatchSource
+from vexxy.advisories.ports import Feed, Histories, History, PatchSource
 from vexxy.analysis.ports import Tools
 from vexxy.integrations.container_engine import connection, helper
 from vexxy.integrations.container_engine.adapter import Engine
 from vexxy.integrations.container_engine.helper import HelperRun
 from vexxy.integrations.debian.apt import Apt
 from vexxy.integrations.debian.patches import DebianPatches
+from vexxy.integrations.fixes.git import Clones, GitHistory
 from vexxy.integrations.http_driver.generator import HttpTraffic
 from vexxy.integrations.osv.feed import OsvFeed
 from vexxy.sandbox import rules as sandbox_rules
@@ -43,6 +44,16 @@ def debian_patches() -> Iterator[PatchSource]:
     """Provide Debian's source packages, read through apt."""
     with Apt() as apt:
         yield DebianPatches(apt)
+
+
+def clones(folder: Path) -> Histories:
+    """Return the repositories below a folder of this machine."""
+    return Clones(folder)
+
+
+def history(path: Path) -> History:
+    """Return one repository on this machine."""
+    return GitHistory(path)
 
 
 def tools(settings: Settings, engine: ContainerEngine) -> Tools:

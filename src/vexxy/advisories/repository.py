@@ -101,16 +101,32 @@ class Index:
 
     def list_overlay(self, ecosystem: str, package: str) -> tuple[OverlayLine, ...]:
         """Return the functions derived on this machine for a package."""
+        return self._overlay("WHERE ecosystem = ? AND package = ?", (ecosystem, package))
+
+    def list_overlays(self) -> tuple[OverlayLine, ...]:
+        """Return every function that was derived on this machine."""
+        return self._overlay("", ())
+
+    def _overlay(self, where: str, values: tuple[str, ...]) -> tuple[OverlayLine, ...]:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         terms = "terms" if version >= models.SCHEMA_VERSION else "NULL"
-        query = (
-            f"SELECT vulnerability_id, module, name, provenance, confidence, {terms} "  # noqa: S608  a constant of this method
-            "FROM overlay WHERE ecosystem = ? AND package = ?"
-        )
-        rows = self._connection.execute(query, (ecosystem, package))
+        columns = "ecosystem, package, vulnerability_id, module, name, provenance"
+        query = f"SELECT {columns}, confidence, {terms} FROM overlay {where}"  # noqa: S608  constants of this class
+        rows = self._connection.execute(query, values)
         return tuple(
-            OverlayLine(ecosystem, package, row[0], _symbol(*row[1:])) for row in rows
+            OverlayLine(ecosystem, package, vulnerability, _symbol(*rest))
+            for ecosystem, package, vulnerability, *rest in rows
         )
+
+    def list_of_records(
+        self, ids: Collection[str]
+    ) -> Iterator[tuple[str, str, str, tuple[Affected, ...]]]:
+        """Yield ecosystem, package, record and what it says, for records by id."""
+        marks = ",".join("?" * len(ids))
+        query = f"SELECT ecosystem, name, id, body FROM affected WHERE id IN ({marks})"  # noqa: S608  marks only
+        for *key, body in self._connection.execute(query, sorted(ids)[:_BATCH]):
+            ecosystem, name, record = key
+            yield ecosystem, name, record, _decode_affected(body)
 
     def count_overlay(self) -> int:
         """Return how many functions were derived on this machine."""

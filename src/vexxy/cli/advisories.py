@@ -10,13 +10,13 @@ from vexxy import bootstrap
 from vexxy.advisories import service
 from vexxy.advisories.errors import DatabaseNotFound
 from vexxy.advisories.types import DatabaseStatus, ImportReport
-from vexxy.advisories.wire import overlay
-from vexxy.cli import console
+from vexxy.cli import advisory_symbols, console
 from vexxy.cli.exit import ExitCode
-from vexxy.kit import clock, files
+from vexxy.kit import clock
 from vexxy.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="The database of known vulnerabilities.")
+app.add_typer(advisory_symbols.app, name="symbols")
 
 JsonProgress = Annotated[bool, typer.Option(help="Progress as JSON lines")]
 
@@ -124,32 +124,3 @@ def _show(status: DatabaseStatus) -> None:
 def bundled() -> None:
     """Print the folder of the small set that ships with vexxy, for demonstrations."""
     typer.echo(service.bundled_path())
-
-
-@app.command()
-def symbols(
-    packages: Annotated[list[str], typer.Argument(help="Debian source packages")],
-    *,
-    output: Annotated[
-        Path | None, typer.Option(help="Write the lines here instead of storing them")
-    ] = None,
-    json_progress: JsonProgress = False,
-) -> None:
-    """Derive vulnerable functions from the security patches that Debian carries."""
-    settings = Settings()
-    with (
-        bootstrap.debian_patches() as source,
-        console.listener(json_lines=json_progress) as listener,
-    ):
-        found = service.derive_debian_symbols(packages, source=source, progress=listener)
-    for problem in found.problems:
-        console.warn(f"{problem.path}: {problem.message}")
-    if output is not None:
-        files.write_whole(output, overlay.dump(found.lines).encode())
-    else:
-        settings.data_directory.mkdir(parents=True, exist_ok=True)
-        service.store_symbols(settings.database_path, found.lines)
-    console.note(
-        f"{len(found.lines)} functions of {found.vulnerabilities} vulnerabilities in "
-        f"{len(found.packages)} packages"
-    )

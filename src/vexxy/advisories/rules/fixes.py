@@ -5,6 +5,7 @@ be called in the vulnerable version and is left out; so are functions that merel
 changed one.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -16,6 +17,7 @@ from vexxy.advisories.rules.outlines import Outline
 CONFIDENCE_ONE_FILE: Final = 0.9
 CONFIDENCE_SEVERAL_FILES: Final = 0.7
 CONFIDENCE_HEADER: Final = 0.6
+CONFIDENCE_HANDED: Final = 0.7
 CONFIDENCE_DATA: Final = 0.5
 CONFIDENCE_MANY: Final = 0.5
 # The same, where a person read it in the words of an advisory.
@@ -27,12 +29,10 @@ FUNCTIONS_MAX: Final = 25
 # A name that more functions use is too common to say who is vulnerable.
 USERS_MAX: Final = 10
 
-_TELLING_NOTHING: Final = frozenset(
-    {
-        "__version__", "__version_info__", "version", "VERSION", "_version",
-        "version_info", "__all__", "__slots__", "__doc__", "__author__",
-    }
-)  # fmt: skip
+# Definitions that are made of each other are followed this far.
+DATA_MAX: Final = 12
+
+_TELLING_NOTHING: Final = re.compile(r"__\w+__|_?version(?:_info)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +103,15 @@ def _in_file(file: ChangedFile, mentions: Mentions) -> list[Touched]:
         return [Touched(file.path, name, CONFIDENCE_HEADER) for name in file.named]
     names = changed_functions(file)
     found = [Touched(file.path, name, CONFIDENCE_ONE_FILE) for name in names]
+    handed = _handed(file)
+    found += [Touched(file.path, name, CONFIDENCE_HANDED) for name in handed]
     data = changed_data(file)
     for name in data:
-        users = _users(name, mentions) if name else ()
-        found += users or [Touched(file.path, "", CONFIDENCE_DATA)]
+        if not name and handed:
+            continue
+        users = _users(name, mentions) if name else None
+        module = [Touched(file.path, "", CONFIDENCE_DATA)]
+        found += module if users is None else users
     if not found and file.before.broken:
         found = [Touched(file.path, name, CONFIDENCE_HEADER) for name in file.named]
     return found
@@ -166,7 +171,34 @@ def changed_data(file: ChangedFile) -> tuple[str, ...]:
     return tuple(
         name
         for name in dict.fromkeys(names)
-        if name.rpartition(".")[2] not in _TELLING_NOTHING
+        if _TELLING_NOTHING.fullmatch(name.rpartition(".")[2]) is None
+    )
+
+
+def _handed(file: ChangedFile) -> tuple[str, ...]:
+    """Return the functions that a statement hands on which the fix takes away.
+
+    A registration (`add_constructor(tag, Loader.construct_it)`) is code without a name.
+    """
+    before = file.before or Outline()
+    lines = {
+        line
+        for line in file.removed
+        if not before.is_quiet(line)
+        and not before.functions_at(line)
+        and before.data_at(line) == ("",)
+    }
+    return tuple(
+        span.name
+        for span in before.functions
+        if _is_mentioned(span.name.rpartition(".")[2], before, lines)
+    )
+
+
+def _is_mentioned(word: str, outline: Outline, lines: set[int]) -> bool:
+    return any(
+        line in lines and (word, line) not in outline.calls
+        for line in outline.words.get(word, ())
     )
 
 
@@ -182,12 +214,23 @@ def _existing_data(after: Outline, line: int, before: Outline) -> Iterable[str]:
     return [min(data, key=lambda span: span.last - span.first).name] if data else []
 
 
-def _users(name: str, mentions: Mentions) -> list[Touched]:
-    """Return the functions that use a name; none if they are too many to mean much."""
+def _users(name: str, mentions: Mentions) -> list[Touched] | None:
+    """Return the functions that use a name, through other data too.
+
+    None if they are too many to mean much, or if it cannot be seen who uses it.
+    """
     word = name.rpartition(".")[2]
-    found = [
-        Touched(path, user, CONFIDENCE_DATA)
-        for path, outline in mentions(word)
-        for user in outline.users(word)
-    ]
-    return found if len(found) <= USERS_MAX else []
+    waiting, seen = [word], {word}
+    found: dict[Touched, None] = {}
+    while waiting and len(seen) <= DATA_MAX:
+        current = waiting.pop()
+        for path, outline in mentions(current):
+            users = outline.users(current)
+            found |= dict.fromkeys(Touched(path, user, CONFIDENCE_DATA) for user in users)
+            others = {one.rpartition(".")[2] for one in outline.data_users(current)}
+            waiting += sorted(others - seen - {""})
+            seen |= others
+    if waiting or len(found) > USERS_MAX:
+        return None
+    unused = word.startswith("_") and len(seen) == 1
+    return list(found) if found or unused else None

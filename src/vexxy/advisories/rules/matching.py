@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from vexxy.advisories.rules import grouping, names, ranges, severity
@@ -188,13 +189,17 @@ def _fixed(hits: Sequence[Hit]) -> tuple[str, ...]:
 def _symbols(
     entries: Iterable[Affected], overlay: Iterable[OverlayLine]
 ) -> tuple[Symbol, ...]:
-    """Return each function once, from where it is known best."""
+    """Return each function once, from where it is known best.
+
+    What it further needs may be stated elsewhere than where its name is from.
+    """
     best: dict[tuple[str, str], Symbol] = {}
     named = [symbol for entry in entries for symbol in entry.symbols]
     for symbol in [*named, *(line.symbol for line in overlay)]:
-        known = best.get((symbol.module, symbol.name))
-        if known is None or known.confidence < symbol.confidence:
-            best[symbol.module, symbol.name] = symbol
+        known = best.setdefault((symbol.module, symbol.name), symbol)
+        better = symbol if known.confidence < symbol.confidence else known
+        stated = dict.fromkeys((*known.preconditions, *symbol.preconditions))
+        best[symbol.module, symbol.name] = replace(better, preconditions=tuple(stated))
     return tuple(best.values())
 
 

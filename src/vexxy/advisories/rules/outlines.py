@@ -1,6 +1,6 @@
 """What a source file consists of, by lines: functions, classes, data, words."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -29,6 +29,7 @@ class Outline:
         code: Lines that hold something else than comments and documentation.
         imports: Lines of imports; they change with every refactoring.
         words: Lines on which an identifier stands.
+        calls: Those of them, with their line, that are called there.
         broken: The parser met something that it does not understand.
     """
 
@@ -37,6 +38,7 @@ class Outline:
     code: frozenset[int] = frozenset()
     imports: frozenset[int] = frozenset()
     words: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    calls: frozenset[tuple[str, int]] = frozenset()
     broken: bool = False
 
     def names(self) -> frozenset[str]:
@@ -67,8 +69,19 @@ class Outline:
 
     def users(self, word: str) -> tuple[str, ...]:
         """Return the functions that mention an identifier, in the file's order."""
-        lines: Iterable[int] = self.words.get(word, ())
-        found = (name for line in lines for name in self.functions_at(line))
+        found = (
+            name for line in self.words.get(word, ()) for name in self.functions_at(line)
+        )
+        return tuple(dict.fromkeys(found))
+
+    def data_users(self, word: str) -> tuple[str, ...]:
+        """Return what is defined outside functions by means of an identifier."""
+        found = (
+            name
+            for line in self.words.get(word, ())
+            if not self.functions_at(line)
+            for name in self.data_at(line)
+        )
         return tuple(dict.fromkeys(found))
 
     def is_quiet(self, line: int) -> bool:

@@ -19,7 +19,7 @@ SOURCES: Final[dict[str, tuple[str, ...]]] = {
 _NO_CODE: Final = re.compile(
     r"(?:^|/)(?:tests?|testing|testsuite|testdata|unittests?|__tests__|__mocks__|fixtures|"
     r"specs?|selftest|docs?|documentation|examples?|samples?|demos?|bench\w*|perf|fuzz\w*|"
-    r"dummyserver|ci|\.github|\.gitlab|scripts|tools|website|"
+    r"dummyserver|ci|winbuild|\.github|\.gitlab|scripts|tools|website|"
     r"vendor|vendored|_vendor|third_?party|extern|externals?|node_modules|bower_components|"
     r"dist|build|out|coverage|changelogs?|news|newsfragments|releasenotes)/"
     r"|(?:^|/)(?:tests?[._-]|conftest|setup\.py|noxfile|tasks\.py|fabfile|"

@@ -12,7 +12,9 @@ _COMMIT: Final = re.compile(
 )
 _PULL: Final = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)/pull/(\d+)")
 _HOME: Final = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)")
-_NO_HOME: Final = frozenset({"github/advisory-database", "pypa/advisory-database"})
+_NO_HOME: Final = ("advisories/", "github/advisory-database", "pypa/advisory-database")
+# Where it is in doubt whether there is a hole, no function can be called vulnerable.
+_DISPUTED: Final = re.compile(r"\bdisputed?s?\b|\bvendor's position\b", re.IGNORECASE)
 _RANGES_SHOWN: Final = 4
 
 
@@ -43,6 +45,7 @@ class _Record(msgspec.Struct):
     aliases: list[str] = []
     references: list[_Reference] = []
     withdrawn: str | None = None
+    details: str = ""
 
 
 class Subject(NamedTuple):
@@ -75,12 +78,15 @@ class FixRecord(NamedTuple):
 
 
 def parse(content: bytes) -> FixRecord | None:
-    """Return what a record tells of its fix; None if it is withdrawn or no record."""
+    """Return what a record tells of its fix.
+
+    None if it is withdrawn, disputed or no record.
+    """
     try:
         record = msgspec.json.decode(content, type=_Record)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    if record.withdrawn is not None:
+    if record.withdrawn is not None or _DISPUTED.search(record.details):
         return None
     urls = [one.url for one in record.references]
     ranges = [one for affected in record.affected for one in affected.ranges]
@@ -93,7 +99,7 @@ def parse(content: bytes) -> FixRecord | None:
         commits=tuple(dict.fromkeys((one[1], one[2]) for one in _matches(_COMMIT, urls))),
         pulls=tuple(dict.fromkeys((one[1], one[2]) for one in _matches(_PULL, urls))),
         fixed=tuple(dict.fromkeys(_ends(ranges))),
-        homes=tuple(home for home in homes if home.lower() not in _NO_HOME),
+        homes=tuple(home for home in homes if not home.lower().startswith(_NO_HOME)),
     )
 
 

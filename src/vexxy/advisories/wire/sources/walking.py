@@ -12,6 +12,9 @@ from tree_sitter import Language, Node, Parser
 from vexxy.advisories.rules.outlines import Outline, Span
 
 SOURCE_BYTES_MAX: Final = 4 << 20
+_MEMBERS: Final = frozenset(
+    {"attribute", "member_expression", "selector_expression", "field_expression"}
+)
 
 
 class Part(NamedTuple):
@@ -66,6 +69,7 @@ class _Collected:
         self.code: set[int] = set()
         self.imports: set[int] = set()
         self.words: dict[str, list[int]] = defaultdict(list)
+        self.calls: set[tuple[str, int]] = set()
 
 
 def outline(content: str, language: Language, naming_of: Callable[[], Naming]) -> Outline:
@@ -84,6 +88,7 @@ def outline(content: str, language: Language, naming_of: Callable[[], Naming]) -
         code=frozenset(found.code),
         imports=frozenset(found.imports),
         words={word: tuple(lines) for word, lines in found.words.items()},
+        calls=frozenset(found.calls),
         broken=tree.root_node.has_error,
     )
 
@@ -117,4 +122,17 @@ def _take_leaf(node: Node, naming: Naming, found: _Collected) -> None:
     covered = lines_of(node)
     found.code.update(covered)
     if node.type in naming.words:
-        found.words[text(node)].append(covered[0])
+        word = text(node)
+        found.words[word].append(covered[0])
+        if _is_called(node):
+            found.calls.add((word, covered[0]))
+
+
+def _is_called(node: Node) -> bool:
+    """Whether an identifier is what a call calls: `f` and `o.f` of `o.f(x)`."""
+    parent = node.parent
+    if parent is not None and parent.type in _MEMBERS and parent.children[-1] == node:
+        node, parent = parent, parent.parent
+    if parent is None or parent.type not in {"call", "call_expression"}:
+        return False
+    return parent.child_by_field_name("function") == node
