@@ -155,3 +155,49 @@ def test_a_comment_of_another_language_starts_nothing(tree: Planted) -> None:
     package = tool(tree)
     tree.write("/app/app.rb", "# `planttool -x`\nsystem('other')\n")
     assert verdict(tree, package, "/usr/bin/ruby3.1")[0] == "not_affected"
+
+
+@pytest.mark.parametrize(
+    ("runtime", "path", "text"),
+    [
+        ("ruby3.1", "/app/app.rb", "get('/c'){ system(params[:c]) }\n"),
+        ("ruby3.1", "/app/app.rb", "def r(x) = Open3.capture2e(x)\n"),
+        ("perl", "/app/app.pl", "system $ENV{JOB};\n"),
+        ("php8.2", "/app/index.php", "<?php shell_exec($_GET['x']);\n"),
+        ("php8.2", "/app/index.php", '<?php exec("{$job} -x");\n'),
+        (
+            "node",
+            "/app/server.js",
+            "const {exec} = require('child_process'); r(q => exec(q.c));\n",
+        ),
+        (
+            "node",
+            "/app/server.js",
+            "const cp = require('child_process'); r(q => cp.spawn(`${q.c}`));\n",
+        ),
+    ],
+)
+def test_an_application_that_starts_a_value_may_start_any_program(
+    tree: Planted, runtime: str, path: str, text: str
+) -> None:
+    package = tool(tree)
+    tree.touched(tree.write(path, text))
+    status, reason = verdict(tree, package, f"/usr/bin/{runtime}")
+    assert status == "under_investigation"
+    assert f"{path} starts what" in reason
+
+
+@pytest.mark.parametrize(
+    ("runtime", "path", "text"),
+    [
+        ("ruby3.1", "/usr/local/bundle/gems/x/x.rb", "system(command)\n"),
+        ("php8.2", "/app/index.php", "<?php $job = 'other'; exec($job);\n"),
+        ("node", "/app/server.js", "require('child_process'); /x/.exec(word);\n"),
+    ],
+)
+def test_a_package_or_a_written_value_starts_what_is_written(
+    tree: Planted, runtime: str, path: str, text: str
+) -> None:
+    package = tool(tree)
+    tree.touched(tree.write(path, text))
+    assert verdict(tree, package, f"/usr/bin/{runtime}")[0] == "not_affected"

@@ -25,10 +25,8 @@ SCRIPT_SUFFIXES: Final = (
 # Where PATH is changed, a program outside it may come before the one in it.
 SETS_PATH: Final = re.compile(r"\bPATH=")
 
-# Their own manifests say what these run.
-RUNS_MANIFEST: Final = re.compile(
-    r"\b(?:npm|yarn|pnpm|bun)\s+(?:-\S+\s+)*(?:run|start|test|exec|\w)|(?:^|[;&|\s])make(?:\s|$)"
-)
+# Its own file says what it runs.
+RUNS_MANIFEST: Final = re.compile(r"(?:^|[;&|\s])make(?:\s|$)")
 # Code of installed packages, not of the application.
 INSTALLED: Final = re.compile(
     r"/usr/(?!local/bin/|local/sbin/|src/)|/etc/init\.d/|/lib/|/var/lib/|.*(-packages|/node_modules)/"
@@ -50,6 +48,14 @@ FOREIGN_RUNS: Final = re.compile(
 )
 # Commands in signs of their own: `%x{tar c}`, `qx(tar c)`.
 FOREIGN_COMMANDS: Final = re.compile(r"(?:%x|\bqx)\s*[\[{(<|!/#]([^\])}>|!/#\n]+)")
+
+# A call that starts a program by a value; `x.exec(y)` is most often an expression's.
+STARTS_VALUE: Final = re.compile(
+    r"(?:(?<![.\w>])|\b(?:child_process|childProcess|cp|Open3|IO|PTY|Process|Kernel)\.)"
+    r"(?:exec|execSync|execFile|execFileSync|spawn|spawnSync|system|popen|shell_exec|passthru"
+    r"|proc_open|pcntl_exec|capture2e?|capture3|open3)"
+    r"(?:\s*\(\s*|\s+(?=[$@]|params|ENV))[\"`]?(?:[$#]?\{)?([$@]?[A-Za-z_]\w*)"
+)
 
 # Files whose words are commands although they are no scripts.
 COMMAND_FILES: Final = re.compile(
@@ -107,9 +113,7 @@ class Commands:
         name = shell.command_by_value(said, environment)
         own = path not in self._tree.distributed and not INSTALLED.match(path)
         if name is not None and own:
-            how = f"runs what ${name} holds, known only at run time, perhaps"
-            for target in sorted(set(self._tree.programs.values())):
-                yield Lead(target, how, "command")
+            yield from self._any(f"runs what ${name} holds, known only then, perhaps")
 
     def texts(self, text: str) -> Iterator[Lead]:
         """Yield the files that a script or command line has a shell read."""
@@ -198,6 +202,18 @@ class Commands:
             for line in FOREIGN_COMMANDS.findall(said):
                 yield from self.command(line)
 
+    def by_value(self, text: str) -> Iterator[Lead]:
+        """Yield every program where an application's code starts one by a value."""
+        for name in STARTS_VALUE.findall(text):
+            if not re.search(rf"{re.escape(name)}\s*=\s*[\"'\[]", text):
+                how = f"starts what {name} holds, known only at run time, perhaps"
+                yield from self._any(how)
+                return
+
+    def _any(self, how: str) -> Iterator[Lead]:
+        for target in sorted(set(self._tree.programs.values())):
+            yield Lead(target, how, "command")
+
     def command(self, line: str) -> Iterator[Lead]:
         """Yield the programs of one string that may be a command line, or a path."""
         words = tokens.commands(line)
@@ -233,11 +249,7 @@ class Commands:
                     yield path, program
 
     def _manifests(self) -> Iterator[Lead]:
-        """Yield what the scripts of the application's own manifests start."""
-        for path in self._tree.files_named("package.json"):
-            if "/node_modules/" not in path:
-                scripts = configuration.scripts(self._tree.read_text(path) or "")
-                yield from self._named(path, "\n".join(scripts), "configuration")
+        """Yield the files in which `make` looks up what it starts."""
         for path in self._tree.files_named("Makefile"):
             if not path.startswith("/usr/"):
                 yield Lead(path, configuration.MENTIONS, "configuration")

@@ -13,12 +13,20 @@ from typing import Final
 
 from vexxy.reachability.errors import Unparsable
 from vexxy.reachability.loadable import configuration
-from vexxy.reachability.loadable.commands import Commands
+from vexxy.reachability.loadable.commands import Commands, without_comments
 from vexxy.reachability.loadable.linker import Linker
 from vexxy.reachability.loadable.tree import Lead, Tree
 from vexxy.reachability.wire import elf, javaclass, tokens
 
 ARCHIVES: Final = (".jar", ".war", ".ear", ".hpi", ".jpi", ".nar")
+SCRIPTS: Final = (
+    ".rb", ".ru", ".rake", ".erb", "Rakefile", ".php", ".phtml", ".inc", ".pl", ".pm",
+    ".cgi", ".psgi", ".fcgi", ".lua", ".R",
+)  # fmt: skip
+# Code of packages, which starts what its callers name.
+INSTALLED: Final = re.compile(
+    r"/usr/(?!src/|share/nginx/html/)|/var/lib/|/etc/|.*/(gems|vendor|node_modules)/"
+)
 DOTNET: Final = (".dll", ".exe")
 DOTNET_STARTS: Final = (b"ProcessStartInfo", b"System.Diagnostics.Process")
 # Literals of .NET are UTF-16 (ECMA-335, II.24.2.4).
@@ -48,6 +56,11 @@ class Compiled:
 
     def leads(self, path: str) -> Iterator[Lead]:
         """Yield what the compiled file at `path` can start; nothing for other files."""
+        if path.endswith(SCRIPTS):
+            if not INSTALLED.match(path):
+                text = self._tree.read_text(path) or ""
+                yield from self._commands.by_value(without_comments(text))
+            return
         if not path.endswith((*ARCHIVES, *DOTNET, ".class")) or RUNTIMES.match(path):
             return
         content = self._tree.read(path)

@@ -117,6 +117,8 @@ class Node:
         yield from self._commands.program(
             text, runs=parsed.runs, indirect=True, application=package is None
         )
+        if parsed.runs and package is None:
+            yield from self._commands.by_value(text)
         yield from self._files(path, package, literals)
         named = self._named(literals, split=package is None)
         if package is None:

@@ -14,6 +14,12 @@ CHAINS_MAX: Final = 2
 UNFOLLOWED_MAX: Final = 1
 GAPS_MAX: Final = 2
 
+# What the absence of a reference does not say; docs/analysis.md, "Limits".
+UNSEEN: Final = (
+    "no file that ran or could run has a name that leads to it; a name that exists only as "
+    "a value of the run (a message, an unset variable, encoded text) cannot be seen"
+)
+
 SYMBOL_LEVELS: Final = {
     SymbolState.CALLED: Level.CALLED,
     SymbolState.LOADED: Level.MODULE_LOADED,
@@ -105,6 +111,9 @@ def _references(facts: Facts) -> list[Evidence]:
     ]
     if facts.reader:
         found.append(Evidence("static_reference", Level.PRESENT, facts.reader, "data"))
+    silent = not found and not facts.accesses and not facts.kernel
+    if silent and facts.presence is Presence.PRESENT:
+        found.append(Evidence("static_reference", Level.PRESENT, UNSEEN, "import_graph"))
     return found
 
 

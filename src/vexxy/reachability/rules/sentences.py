@@ -184,7 +184,7 @@ def not_loaded(match: Match, facts: Facts) -> str:
         )
     return (
         f"{what} in {seen.observed_seconds:.0f} s with {seen.traffic_requests} answered "
-        "requests, and nothing that ran refers to it."
+        "requests, and nothing that ran refers to it by a name in the image."
     )
 
 
