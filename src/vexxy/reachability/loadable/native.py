@@ -244,8 +244,12 @@ class Native:
         if not calls:
             return
         own = path not in self._tree.distributed
+        strings = frozenset(data.split(b"\0"))
+        if own:
+            yield from self._assembled(command_words(strings), min(calls))
         for word, target in self._tree.programs.items():
-            if len(word) < WORD_MIN or not ends_a_string(word, data):
+            whole = own and word.encode("utf-8", "surrogateescape") in strings
+            if not whole and (len(word) < WORD_MIN or not ends_a_string(word, data)):
                 continue
             directory = target.rpartition("/")[0]
             usual = directory in self._tree.program_directories

@@ -37,6 +37,9 @@ PLUGINS: Final = (
 # its own data are no library names.
 OPENSSL: Final = re.compile(r"libcrypto\.so")
 
+# How a program asks its surroundings for a name, beside those that it holds.
+ASKS: Final = frozenset({"getenv", "secure_getenv", "__secure_getenv"})
+
 FORMAT: Final = r"%-?\d*\.?\d*[a-z]+"
 VERSION: Final = ".0123456789"
 FIXED_MIN: Final = 2
@@ -90,6 +93,7 @@ class Plugins:
         named = tokens.libraries(data) - {parsed.interpreter}
         patterns = sorted({one.rpartition("/")[2] for one in named if "%" in one})
         found = [lead for one in patterns for lead in self._pattern(one, data)]
+        found += [lead for one in sorted(named) for lead in self._beside(one)]
         opens = any(OPENS.fullmatch(one) for one in parsed.imports)
         if opens:
             found += self._stems(path, data)
@@ -97,8 +101,10 @@ class Plugins:
         bare = sorted(f"%s{one}" for one in named if one.startswith(".so"))
         loose = tuple(one for one in (*patterns, *bare) if len(_fixed(one)) < FIXED_MIN)
         whole = not any("%" not in one for one in named - {one[2:] for one in bare})
-        if opens and self._is_built(path) and (loose or whole):
-            self._openers.append(Opener(path, loose, any_spare=not found and whole))
+        asks = bool(parsed.imports & ASKS)
+        if opens and self._is_built(path) and (loose or whole or asks):
+            spare = asks or (not found and whole)
+            self._openers.append(Opener(path, loose if whole else (), any_spare=spare))
         elif opens and patterns:
             self._openers.append(Opener(path, loose, any_spare=False))
 
@@ -131,6 +137,18 @@ class Plugins:
             if len(fixed) >= FIXED_MIN or all(ends_a_string(one, data) for one in words):
                 for target in paths:
                     yield Lead(target, f"loads libraries like {pattern}, hence", SOURCE)
+
+    def _beside(self, pattern: str) -> Iterator[Lead]:
+        """Follow `%s/plugins/%s.so` to any directory of that name."""
+        parent, _, name = pattern.rpartition("/")
+        directory = parent.rpartition("/")[2]
+        if "%" not in name or "%" in directory or len(directory) < STEM_MIN:
+            return
+        for path in in_directories(self._tree, directory, below=""):
+            file = path.rpartition("/")[2]
+            match = _expression(name).match(file)
+            if match is not None and not file[match.end() :].strip(VERSION):
+                yield Lead(path, f"loads libraries like {pattern}, hence", SOURCE)
 
     def _stems(self, path: str, data: bytes) -> Iterator[Lead]:
         """Follow names without an ending, to which the caller adds `.so`."""
@@ -189,10 +207,10 @@ class Plugins:
         return elf.needed(self._tree.read(path) or b"")
 
 
-def in_directories(tree: Tree, name: str) -> Iterator[str]:
+def in_directories(tree: Tree, name: str, *, below: str = "/lib") -> Iterator[str]:
     """Yield the libraries in directories of a name, as `gconv`, anywhere below `lib`."""
     for directory in tree.directories:
-        if f"/{name}/" in f"{directory}/" and "/lib" in directory:
+        if f"/{name}/" in f"{directory}/" and below in directory:
             yield from (
                 path
                 for path in tree.files_in(directory)
