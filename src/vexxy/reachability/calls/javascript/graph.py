@@ -98,8 +98,8 @@ class Graph:
                 found.append(index)
         found += [index for index in facts.names.get(short, ()) if index not in found]
         names = {stored for stored, _ in facts.stored.get(short, ())}
-        for one in names | facts.exported.get(short, set()):
-            found += facts.meant(one)[0]
+        for each in names | facts.exported.get(short, set()):
+            found += facts.meant(each)[0]
         return sorted({*found, *facts.exports.get(short, ())})
 
     def _told(self, node: Node) -> Reached:
