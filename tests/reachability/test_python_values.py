@@ -278,3 +278,14 @@ def test_a_directory_that_is_run_starts_with_its_main(tree: Planted) -> None:
     tree.write("/opt/job/__main__.py", "import beta\n")
     tree.touched(tree.program("/start.sh", "#!/bin/sh\npython3 /opt/job\n"))
     assert f"{SITE}/beta/__init__.py" in reached(tree)
+
+
+def test_a_standard_module_that_a_variable_names_counts_where_any_is_imported(
+    tree: Planted,
+) -> None:
+    module = tree.write(f"{STANDARD}/dbm/gnu.py")
+    tree.environment = {"STORE": "dbm.gnu"}
+    application(tree, "import json\n")
+    assert module not in reached(tree)
+    application(tree, "import importlib\ndef f(x): return importlib.import_module(x)\n")
+    assert module in reached(tree)

@@ -60,6 +60,7 @@ class Python:
         # Files that can run code which is in no file; their language is unfollowed.
         self.unpredictable: set[str] = set()
         self._employed: Final = Employed(modules)
+        self._standard_given: set[str] = set()
         self._importers: dict[str, str] = {}
         self._dynamic: set[str] = set()
         self._waiting: dict[str, list[tuple[str, frozenset[str]]]] = defaultdict(list)
@@ -142,6 +143,8 @@ class Python:
         """
         if GIVEN_MODULE.fullmatch(text):
             self._employed.note(text.partition(":")[0])
+            if text.partition(".")[0] in self.modules.standard:
+                self._standard_given.add(text)
         return self.words(text)
 
     def words(self, text: str) -> Iterator[Lead]:
@@ -272,6 +275,8 @@ class Python:
             # The name may come from outside the image: any installed module fits.
             for name in self.modules.third_party:
                 yield from self._leads(self.modules.any_of(name), how)
+            for name in self._standard_given:
+                yield from self._leads(self.modules.find(name), how)
         directory = self.modules.package_directory(path)
         if directory is not None:
             yield from self._leads(self.modules.under(directory), how)
