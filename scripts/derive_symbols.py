@@ -1,6 +1,6 @@
 """Derive the functions that ship with the product from the fixes of known holes.
 
-    python scripts/derive_symbols.py OSV_FOLDER CLONES OUT_FOLDER
+    python scripts/derive_symbols.py OSV_FOLDER CLONES OUT_FOLDER [ECOSYSTEM ...]
 
 OSV_FOLDER holds `PyPI` and `npm` with OSV records, CLONES git repositories as OWNER/NAME
 or OWNER+NAME. Writes `pypi.tsv` and `npm.tsv`: names and sources, no code.
@@ -40,8 +40,19 @@ BUILT: Final = {
     "handlebars": {
         "lib/handlebars/compiler/javascript-compiler.js": (
             "dist/cjs/handlebars/compiler/javascript-compiler.js",
+            "dist/amd/handlebars/compiler/javascript-compiler.js",
         )
     },
+}
+# lodash is also published as a file for each function.
+OWN_FILES: Final = {
+    "baseSet": "_baseSet.js",
+    "parseInt": "parseInt.js",
+    "template": "template.js",
+    "toNumber": "toNumber.js",
+    "trim": "trim.js",
+    "trimEnd": "trimEnd.js",
+    "trimStart": "trimStart.js",
 }
 HEADER: Final = """\
 # Functions that the commits fixing known vulnerabilities change, by vulnerability. Derived
@@ -71,7 +82,10 @@ def built(lines: Iterable[OverlayLine]) -> Iterator[OverlayLine]:
     """Yield each line, and again for the files that its module is built into."""
     for line in lines:
         yield line
-        for path in BUILT.get(line.package, {}).get(line.symbol.module, ()):
+        places = BUILT.get(line.package, {}).get(line.symbol.module, ())
+        if line.package == "lodash" and line.symbol.name in OWN_FILES:
+            places = (OWN_FILES[line.symbol.name],)
+        for path in places:
             origin = f"{line.symbol.provenance}; built from {line.symbol.module}"
             symbol: Symbol = replace(line.symbol, module=path, provenance=origin)
             yield replace(line, symbol=symbol)
@@ -81,7 +95,7 @@ def main() -> None:
     """Write the overlays."""
     records, clones, out = map(Path, sys.argv[1:4])
     histories = Clones(clones)
-    for ecosystem in ("PyPI", "npm"):
+    for ecosystem in sys.argv[4:] or ("PyPI", "npm"):
         found = derivation.derive_records(read(records / ecosystem), histories=histories)
         header = HEADER.format(date=datetime.now(UTC).date())
         text = header + overlay.dump(built(found.lines))

@@ -1,9 +1,10 @@
 """Which advisories hit which installed packages, and how hits become matches."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from vexxy.advisories.rules import grouping, names, ranges, severity
 from vexxy.advisories.rules.names import Lookup
@@ -16,6 +17,8 @@ from vexxy.advisories.types import (
     Symbol,
 )
 from vexxy.sbom.types import Inventory, Package, Problem
+
+_SCRIPT: Final = re.compile(r"\.[cm]?[jt]sx?$")
 
 
 class Hit(NamedTuple):
@@ -191,7 +194,8 @@ def _symbols(
 ) -> tuple[Symbol, ...]:
     """Return each function once, from where it is known best.
 
-    What it further needs may be stated elsewhere than where its name is from.
+    What it further needs may be stated elsewhere than where its name is from. A name
+    without a file (`lodash.baseSet` of a record) gives way to the same one with a file.
     """
     best: dict[tuple[str, str], Symbol] = {}
     named = [symbol for entry in entries for symbol in entry.symbols]
@@ -200,7 +204,16 @@ def _symbols(
         better = symbol if known.confidence < symbol.confidence else known
         stated = dict.fromkeys((*known.preconditions, *symbol.preconditions))
         best[symbol.module, symbol.name] = replace(better, preconditions=tuple(stated))
-    return tuple(best.values())
+    placed = {_short(one) for one in best.values() if _SCRIPT.search(one.module)}
+    return tuple(
+        one
+        for one in best.values()
+        if not one.name or _SCRIPT.search(one.module) or _short(one) not in placed
+    )
+
+
+def _short(symbol: Symbol) -> str:
+    return symbol.name.rpartition(".")[2]
 
 
 def overlay_key(lookup: Lookup) -> tuple[str, str]:
