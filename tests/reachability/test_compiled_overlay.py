@@ -168,7 +168,7 @@ def test_a_comment_of_another_language_starts_nothing(tree: Planted) -> None:
         (
             "node",
             "/app/server.js",
-            "const {exec} = require('child_process'); r(q => exec(q.c));\n",
+            "const {exec} = require('child_process'); r((q)=>exec(q.c));\n",
         ),
         (
             "node",

@@ -51,7 +51,7 @@ FOREIGN_COMMANDS: Final = re.compile(r"(?:%x|\bqx)\s*[\[{(<|!/#]([^\])}>|!/#\n]+
 
 # A call that starts a program by a value; `x.exec(y)` is most often an expression's.
 STARTS_VALUE: Final = re.compile(
-    r"(?:(?<![.\w>])|\b(?:child_process|childProcess|cp|Open3|IO|PTY|Process|Kernel)\.)"
+    r"(?:(?<![.\w])(?<!->)|\b(?:child_process|childProcess|cp|Open3|IO|PTY|Process|Kernel)\.)"
     r"(?:exec|execSync|execFile|execFileSync|spawn|spawnSync|system|popen|shell_exec|passthru"
     r"|proc_open|pcntl_exec|capture2e?|capture3|open3)"
     r"(?:\s*\(\s*|\s+(?=[$@]|params|ENV))[\"`]?(?:[$#]?\{)?([$@]?[A-Za-z_]\w*)"
