@@ -67,7 +67,7 @@ class FakeHistory:
         return self._trees[revision].get(path)
 
     def list_files(self, revision: str) -> frozenset[str]:
-        return frozenset(self._trees[revision])
+        return frozenset(self._trees.get(revision, ()))
 
     def find_files(
         self, revision: str, word: str, *, suffixes: Sequence[str]
@@ -134,6 +134,12 @@ def test_a_commit_that_a_record_links_is_read() -> None:
     }
     provenance = found["web.session:Session.send"].provenance
     assert provenance == f"commit https://github.com/a/web/commit/{COMMIT}; affects <2.1"
+
+
+def test_a_fix_of_which_a_commit_is_missing_is_known_in_part() -> None:
+    urls = [f"https://github.com/a/web/commit/{one * 40}" for one in "ab"]
+    found = derived(a_record(*urls), a_history())
+    assert found["web.session:Session.send"].confidence == 0.7
 
 
 def test_a_pull_request_leads_to_its_commit_and_is_less_sure() -> None:

@@ -188,8 +188,17 @@ _Hints = Iterable[tuple[History, Fix]]
 
 
 def _linked(record: FixRecord, histories: Histories) -> _Hints:
-    for repository, commit in record.commits:
-        yield from _fix(histories, repository, commit, how="")
+    """Yield the commits that a record links; where one is missing, the rest is a part."""
+    found = [
+        hint
+        for repository, commit in record.commits
+        for hint in _fix(histories, repository, commit, how="")
+    ]
+    known = [(history, fix) for history, fix in found if history.list_files(fix.commit)]
+    whole = len(known) == len(record.commits)
+    for history, fix in known:
+        certainty = 1.0 if whole else fixes.CONFIDENCE_SEVERAL_FILES
+        yield history, fix._replace(certainty=certainty)
 
 
 def _pulled(record: FixRecord, histories: Histories) -> _Hints:

@@ -5,13 +5,14 @@ import re
 import subprocess
 from collections.abc import Collection, Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from vexxy.integrations.fixes.errors import GitFailed, GitMissing, NoRepository
 
 _SECONDS: Final = 60
-_OUTPUT_BYTES_MAX: Final = 64 << 20
+_OUTPUT_BYTES_MAX: Final = 256 << 20
 _FILES_MAX: Final = 40
 _COMMITS_MAX: Final = 20
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,64}(?:\^1)?")
@@ -27,6 +28,7 @@ class GitHistory:
         if not (self._directory / "HEAD").is_file():
             raise NoRepository(path)
         self.list_files = lru_cache(maxsize=8)(self._list_files)
+        self._messages = lru_cache(maxsize=1)(self._read_messages)
 
     def diff(self, commit: str, *, suffixes: Sequence[str]) -> str | None:
         """Return what a commit changes against its first parent, without context."""
@@ -68,12 +70,19 @@ class GitHistory:
         """Return the commits whose message has one of the phrases, newest first."""
         if not phrases:
             return ()
-        wanted = [f"--grep={phrase}" for phrase in sorted(phrases)]
-        found = self._git(
-            *("log", "--all", "--no-color", "--format=%H", "-F", "-i"),
-            *(f"--max-count={_COMMITS_MAX}", *wanted),
+        wanted = [phrase.lower() for phrase in phrases]
+        found = (
+            commit
+            for commit, message in self._messages()
+            if any(phrase in message for phrase in wanted)
         )
-        return tuple((found or "").split())
+        return tuple(islice(found, _COMMITS_MAX))
+
+    def _read_messages(self) -> tuple[tuple[str, str], ...]:
+        """Return every commit with its message in lower case; read once, asked often."""
+        text = self._git("log", "--all", "--no-color", "-z", "--format=%H%n%B") or ""
+        parts = (one.partition("\n") for one in text.lower().split("\0"))
+        return tuple((commit, message) for commit, _, message in parts if message)
 
     def _git(self, *arguments: str) -> str | None:
         """Return what git prints, None where it refuses (an unknown commit or file)."""
