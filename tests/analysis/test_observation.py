@@ -9,6 +9,7 @@ from vexxy.analysis import observation
 from vexxy.analysis.observation import Observed, TooStrict
 from vexxy.analysis.phases import Clock
 from vexxy.analysis.types import Request, Settings
+from vexxy.sandbox.attached import Told
 from vexxy.sandbox.types import (
     Ending,
     Port,
@@ -114,6 +115,9 @@ class FakeSandbox:
 
     def start(self) -> None:
         """It starts."""
+
+    def told(self) -> Told:
+        return Told({})
 
     def await_ready(self, **_: object) -> Readiness:
         when = ReadyWhen.ANSWERS if self.ports else ReadyWhen.SETTLED

@@ -37,4 +37,6 @@ def test_only_outermost_frames_catch_everything(path: Path) -> None:
             )
         )
     ]
-    assert broad == [] or path == PACKAGE / "__main__.py"
+    # What runs in an image's own interpreter must never fail there.
+    beside = PACKAGE / "tracer" / "functions" / "beside"
+    assert broad == [] or path == PACKAGE / "__main__.py" or beside in path.parents

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from vexxy.analysis.phases import Clock, Phase
@@ -18,6 +18,7 @@ from vexxy.sandbox.types import (
     Ending,
     Obstacle,
     Port,
+    Prepared,
     Privileges,
     Readiness,
     ReadyWhen,
@@ -98,12 +99,7 @@ def observe(
     prepared = sandbox.prepared
     with ExitStack() as stack:
         with clock.phase(Phase.DEPLOY, "attaching the tracer"):
-            recording = tools.recorder.start(
-                Target(
-                    process_id=prepared.process_id,
-                    cgroup_name=prepared.container_id,
-                )
-            )
+            recording = _attach(tools, prepared)
         stack.callback(recording.stop)
         attached = time.monotonic()
         with clock.phase(Phase.READY):
@@ -128,16 +124,14 @@ def observe(
             traffic_requests=drive.requests,
             reasons=drive.reasons(trace),
         )
-        return Observed(
-            trace,
-            window,
-            readiness,
-            ending=ending,
-            traffic=drive.traffic,
-            script=drive.script,
-            told=sandbox.told(),
-            attached_seconds=attached,
-        )
+        seen = Observed(trace, window, readiness, ending, drive.traffic, drive.script)
+        return replace(seen, told=sandbox.told(), attached_seconds=attached)
+
+
+def _attach(tools: Tools, prepared: Prepared) -> Recording:
+    return tools.recorder.start(
+        Target(process_id=prepared.process_id, cgroup_name=prepared.container_id)
+    )
 
 
 def _await_ready(
