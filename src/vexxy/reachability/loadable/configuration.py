@@ -4,7 +4,6 @@ A configuration file is not code, so naming one makes nothing loadable; what it 
 turn does. A command stands under a key that speaks of one, or in a line of a crontab.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -74,16 +73,6 @@ def commands(text: str) -> Iterator[str]:
             yield value
         if OPENS.fullmatch(value.strip()):
             yield from _block(text, found.start())
-
-
-def scripts(manifest: str) -> list[str]:
-    """Return the commands that an npm manifest names; none of a damaged one."""
-    try:
-        content = json.loads(manifest)
-    except ValueError:
-        return []
-    named = content.get("scripts") if isinstance(content, dict) else None
-    return [str(one) for one in named.values()] if isinstance(named, dict) else []
 
 
 def _value(text: str, at: int) -> str:
