@@ -1,11 +1,17 @@
 """Where named functions can be watched in one file of compiled code."""
 
+import struct
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Final, Protocol
 
 from vexxy.tracer.functions.native import gofunctions, symbolfunctions
+from vexxy.tracer.functions.native.errors import Unreadable
 from vexxy.tracer.functions.native.types import Watchable
 from vexxy.tracer.functions.native.wire import elf
+
+DAMAGED: Final = (
+    struct.error, LookupError, ValueError, OverflowError, RecursionError, MemoryError,
+)  # fmt: skip
 
 
 class Functions(Protocol):
@@ -18,14 +24,37 @@ class Functions(Protocol):
         """Return `file:line function` of an instruction at an offset, empty if unknown."""
 
 
+class _Guarded:
+    """Functions of a file that may be damaged anywhere, and is read as it is asked."""
+
+    def __init__(self, functions: Functions) -> None:
+        self._functions = functions
+
+    def watch(self, names: Iterable[str]) -> dict[str, Watchable]:
+        try:
+            return self._functions.watch(names)
+        except DAMAGED as error:
+            raise Unreadable(f"a damaged file: {error}") from error
+
+    def describe(self, offset: int) -> str:
+        try:
+            return self._functions.describe(offset)
+        except (*DAMAGED, Unreadable):
+            return ""
+
+
 def read(content: bytes) -> Functions:
-    """Return the functions of a program or library.
+    """Return the functions of a program or library; they raise as this does.
 
     Raises:
         Unreadable: It is none that is read, or a damaged one.
     """
-    image = elf.read(content)
-    return gofunctions.read(image) or symbolfunctions.SymbolFunctions(image)
+    try:
+        image = elf.read(content)
+        found = gofunctions.read(image) or symbolfunctions.SymbolFunctions(image)
+    except DAMAGED as error:
+        raise Unreadable(f"a damaged file: {error}") from error
+    return _Guarded(found)
 
 
 def resolve(content: bytes, names: Iterable[str]) -> dict[str, Watchable]:

@@ -5,6 +5,7 @@ Source: DWARF 5, 3.3 "Subroutine and Entry Point Entries" (3.3.8 for inlined one
 
 import io
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -17,8 +18,9 @@ from elftools.elf.elffile import ELFFile
 from vexxy.tracer.functions.native.errors import Unreadable
 from vexxy.tracer.functions.native.wire import elf, flow, mangling
 
-INFORMATION_BYTES_MAX: Final = 16 << 20
+INFORMATION_BYTES_MAX: Final = 8 << 20
 """More takes minutes to read."""
+DEBUG_BYTES_MAX: Final = 16 * INFORMATION_BYTES_MAX
 SUBPROGRAM: Final = "DW_TAG_subprogram"
 INLINED: Final = "DW_TAG_inlined_subroutine"
 ORIGINS: Final = ("DW_AT_abstract_origin", "DW_AT_specification")
@@ -28,7 +30,7 @@ STARTING: Final = frozenset({"_start", "__libc_csu_init", "__libc_csu_fini"})
 """Functions that every program is linked with, and no copies in them."""
 DAMAGED: Final = (
     DWARFError, ELFError, ConstructError, struct.error, LookupError, ValueError,
-    TypeError, AttributeError, AssertionError, OverflowError, RecursionError,
+    zlib.error, TypeError, AttributeError, AssertionError, OverflowError, RecursionError,
 )  # fmt: skip
 
 Ranges = tuple[tuple[int, int], ...]
@@ -71,9 +73,16 @@ class _Body:
 def functions(image: elf.Image, names: frozenset[str]) -> Described:
     """Return what the debug data says of functions, by readable name; nothing raises."""
     information = image.section(".debug_info")
-    if information is None:
+    own = {name.rpartition("::")[2].encode() for name in names}
+    if information is None or not any(one in image.content for one in own):
         return Described()
-    if information.size > INFORMATION_BYTES_MAX:
+    debug_bytes = sum(
+        image.unpacked_size(row)
+        for row, name in zip(image.rows, image.names, strict=True)
+        if name.startswith((".debug_", ".zdebug_"))
+    )
+    is_large = image.unpacked_size(information) > INFORMATION_BYTES_MAX
+    if is_large or debug_bytes > DEBUG_BYTES_MAX:
         return Described(obstacle="there is more debug data than can be read")
     try:
         bodies = dict(_bodies(image))

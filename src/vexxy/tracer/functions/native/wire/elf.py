@@ -23,6 +23,7 @@ SHT_SYMTAB: Final = 2
 SHT_RELA: Final = 4
 SHT_NOBITS: Final = 8
 SHT_DYNSYM: Final = 11
+SHF_COMPRESSED: Final = 0x800
 STT_FUNC: Final = 2
 STT_GNU_IFUNC: Final = 10
 HEADER: Final = struct.Struct("<HHIQQQIHHHHHH")
@@ -49,6 +50,7 @@ class Section:
     """A row of the section table."""
 
     kind: int
+    flags: int
     address: int
     offset: int
     size: int
@@ -112,6 +114,12 @@ class Image:
             return relocated
         found = self.data(address, WORD.size)
         return int(WORD.unpack(found)[0]) if len(found) == WORD.size else None
+
+    def unpacked_size(self, section: Section) -> int:
+        """Return how many bytes a section has once it is decompressed."""
+        if not section.flags & SHF_COMPRESSED:
+            return section.size
+        return int(WORD.unpack_from(self.content, section.offset + WORD.size)[0])
 
     def section(self, name: str) -> Section | None:
         """Return the section of that name, None if there is none."""
@@ -185,7 +193,7 @@ def read(content: bytes) -> Image:
         content=content,
         machine=machine,
         segments=segments,
-        rows=tuple(Section(row[1], row[3], row[4], row[5], row[6]) for row in rows),
+        rows=tuple(Section(*row[1:7]) for row in rows),
         names=tuple(_section_names(content, rows, fields[12])),
     )
 

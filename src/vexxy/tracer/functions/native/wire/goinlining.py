@@ -62,7 +62,7 @@ class Inlining:
             return 0
         for number in range(MODULE_WORDS if self.table.module else 0):
             word = self.table.image.word(self.table.module + 8 * number)
-            if word and all(self._is_tree(one, word) for one in samples):
+            if word and all(self._is_tree(one, ranges, word) for one, ranges in samples):
                 return word
         raise Unreadable("the inlined calls of this Go program were not found")
 
@@ -193,18 +193,19 @@ class Inlining:
             and -1 <= call.parent < count
         )
 
-    def _samples(self) -> list[Function]:
+    def _samples(self) -> list[tuple[Function, list[Range]]]:
         found = []
         for one in self.table.functions:
-            if self._tree(one) is not None and self._index(one):
-                found.append(one)
+            ranges = [] if self._tree(one) is None else self._index(one)
+            if ranges:
+                found.append((one, ranges))
                 if len(found) == SAMPLES:
                     break
         return found
 
-    def _is_tree(self, function: Function, base: int) -> bool:
+    def _is_tree(self, function: Function, ranges: list[Range], base: int) -> bool:
         try:
-            return bool(self._calls(function, self._index(function), base))
+            return bool(self._calls(function, ranges, base))
         except Unreadable:
             return False
 

@@ -123,12 +123,14 @@ class Table:
                 return
             value += ~(change >> 1) if change & 1 else change >> 1
             length, at = self._varint(at)
+            if not length:
+                break
             end = address + length * self.header.quantum
             yield Range(address, end, value)
             address = end
             if address >= function.end:
                 return
-        raise Unreadable("a Go table of values without an end")
+        raise Unreadable("a damaged Go table of values")
 
     def source_of(self, address: int) -> tuple[str, int] | None:
         """Return the source file and line of an instruction, None if unknown."""
