@@ -6,7 +6,7 @@ import sys
 
 from vexxy.integrations.container_engine.connection import open_engine
 from vexxy.sandbox import service
-from vexxy.sandbox.types import SandboxRequest
+from vexxy.sandbox.types import Attachments, SandboxRequest
 
 
 def say(text: str) -> None:
@@ -21,11 +21,15 @@ def main() -> None:
     try:
         with service.open_image(engine, sys.argv[1]) as opened:
             request = SandboxRequest(
-                image=opened.image, command=("/bin/sh", "-c", "sleep 1000")
+                image=opened.image,
+                command=("/bin/sh", "-c", "sleep 1000"),
+                attachments=Attachments({"hello": b"from outside"}),
             )
             with service.open_sandbox(engine, opened, request) as sandbox:
                 sandbox.start()
-                say(f"{sandbox.prepared.container_id} {sandbox.process_id}")
+                prepared = sandbox.prepared
+                container_id, name = prepared.container_id, prepared.sandbox_id
+                say(f"{container_id} {sandbox.process_id} {name}")
                 sys.stdin.read()
     except KeyboardInterrupt:
         say("interrupted")

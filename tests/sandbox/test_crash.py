@@ -8,12 +8,13 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.fakes import image_archive
+from tests.fakes import engines, image_archive
 from tests.fakes.image_archive import Recipe
 from tests.sandbox import owner_of_a_sandbox
 from vexxy.integrations.container_engine.connection import open_engine
@@ -33,6 +34,7 @@ class Owner:
     process: subprocess.Popen[str]
     container_id: str
     sandbox_process_id: int
+    sandbox_name: str
     image_id: str
 
     def end(self, number: signal.Signals) -> str:
@@ -53,8 +55,11 @@ def owner(tmp_path: Path) -> Iterator[Owner]:
         text=True,
     )
     assert process.stdout is not None
-    container_id, number = process.stdout.readline().split()
-    yield Owner(process, container_id, int(number), image_archive.image_id(recipe))
+    container_id, number, sandbox_id = process.stdout.readline().split()
+    image_id = image_archive.image_id(recipe)
+    owner = Owner(process, container_id, int(number), f"vexxy-{sandbox_id}", image_id)
+    assert volumes(owner)
+    yield owner
     process.kill()
     process.communicate()
 
@@ -85,7 +90,14 @@ def test_a_killed_run_is_cleaned_up_by_the_next_one(
 def is_clean(engine: ContainerEngine, owner: Owner) -> bool:
     owned = engine.list_owned().values()
     left = [labels for labels in owned if owner.image_id in labels.values()]
-    return not left and not engine.has_image(owner.image_id)
+    return not left and not engine.has_image(owner.image_id) and not volumes(owner)
+
+
+def volumes(owner: Owner) -> list[str]:
+    """Return the volumes with files that were attached to the owner's sandbox."""
+    with closing(open_engine(os.environ.get(engines.ADDRESS))) as engine:
+        found = engine.client.volumes()["Volumes"] or ()
+    return [one["Name"] for one in found if owner.sandbox_name in one["Name"]]
 
 
 def test_the_sandbox_of_a_living_run_is_left_alone(
