@@ -13,7 +13,7 @@ from vexxy.images.rootfs import RootFilesystem
 from vexxy.reachability import service
 from vexxy.reachability.types import Level, Verdict
 from vexxy.sbom.types import Inventory, Package, Problem
-from vexxy.tracer.types import Access, FunctionCall
+from vexxy.tracer.types import Access, FunctionCall, FunctionRecording, Runtime
 from vexxy.vex.types import Justification
 
 SITE = "/usr/local/lib/python3.11/site-packages"
@@ -266,11 +266,111 @@ def test_a_function_that_coverage_saw_was_called(tree: Planted) -> None:
     package = flask(tree, "werkzeug/formparser.py")
     path = f"{SITE}/werkzeug/formparser.py"
     match = finding(package, "werkzeug.formparser", "Parser.parse")
-    seen = [FunctionCall("werkzeug.formparser", "Parser.parse", path)]
-    other = [FunctionCall("werkzeug.formparser", "other", path)]
-    called, near = (covered(tree, match, calls) for calls in (seen, other))
-    assert called.level is Level.CALLED
-    assert (near.level, status(near)) == (Level.MODULE_LOADED, "under_investigation")
+    seen = [
+        FunctionCall(
+            "werkzeug.formparser",
+            "Parser.parse",
+            path,
+            line=3,
+            process="/usr/bin/python3.11",
+            process_id=7,
+            first_called_seconds=2.5,
+            stack=("/app/app.py:9 upload",),
+            request="POST /upload",
+        )
+    ]
+    called = covered(tree, match, seen)
+    assert (called.level, status(called)) == (Level.CALLED, "affected")
+    (fact, *_) = called.evidence
+    assert "Parser.parse" in fact.detail
+    assert "answering POST /upload" in fact.detail
+    assert "by /usr/bin/python3.11 (process 7) at 2.5 s" in fact.detail
+    assert "/app/app.py:9 upload" in fact.detail
+
+
+PARSER = "class Parser:\n    def parse(self): pass\n\ndef other(): pass\n"
+MODULE = f"{SITE}/werkzeug/formparser.py"
+
+
+def a_program(tree: Planted, text: str) -> Match:
+    """Plant a loaded application and the vulnerable module beside it."""
+    package = flask(tree, "werkzeug/formparser.py")
+    tree.touched(tree.write(MODULE, PARSER))
+    tree.touched(tree.write("/app/app.py", text))
+    return finding(package, "werkzeug.formparser", "Parser.parse")
+
+
+STARTED = [FunctionCall("app", "start", "/app/app.py")]
+
+
+def test_a_function_that_nothing_leads_to_is_cleared(tree: Planted) -> None:
+    match = a_program(tree, "import werkzeug.formparser\ndef start(): pass\n")
+    verdict = covered(tree, match, STARTED)
+    assert status(verdict) == "not_affected"
+    assert verdict.justification is Justification.VULNERABLE_CODE_NOT_IN_EXECUTE_PATH
+    assert "did not run in 120 s" in verdict.reason
+    assert "nothing mentions it" in verdict.reason
+
+
+def test_a_function_that_an_untaken_route_calls_is_open(tree: Planted) -> None:
+    text = """
+from werkzeug.formparser import Parser
+import flask
+app = flask.Flask("x")
+def start(): pass
+@app.route("/upload", methods=["POST"])
+def upload():
+    Parser().parse()
+"""
+    verdict = covered(tree, a_program(tree, text), STARTED)
+    assert status(verdict) == "under_investigation"
+    assert "POST /upload" in verdict.reason
+    assert "exercise POST /upload to find out" in verdict.reason
+
+
+def test_a_function_of_a_module_that_a_route_would_load_is_open(tree: Planted) -> None:
+    text = """
+import flask
+app = flask.Flask("x")
+def start(): pass
+@app.get("/label")
+def label():
+    from werkzeug.formparser import Parser
+    Parser().parse()
+"""
+    package = flask(tree, "werkzeug/formparser.py")
+    tree.write(MODULE, PARSER)
+    tree.touched(tree.write("/app/app.py", text))
+    match = finding(package, "werkzeug.formparser", "Parser.parse")
+    verdict = covered(tree, match, STARTED)
+    assert status(verdict) == "under_investigation"
+    assert "GET /label" in verdict.reason
+    dead = text.replace('@app.get("/label")\n', "")
+    tree.write("/app/app.py", dead)
+    assert status(covered(tree, match, STARTED)) == "not_affected"
+
+
+@pytest.mark.parametrize(
+    "recording",
+    [
+        FunctionRecording(Runtime.PYTHON, 1, reasons=("process 7 was not recorded",)),
+        FunctionRecording(Runtime.PYTHON, 1, unit="class"),
+        FunctionRecording(Runtime.PYTHON, 1, paths_unrecorded=(MODULE,)),
+        FunctionRecording(Runtime.NODE, 1),
+    ],
+)
+def test_silence_of_a_recorder_that_missed_calls_proves_nothing(
+    tree: Planted, recording: FunctionRecording
+) -> None:
+    match = a_program(tree, "import werkzeug.formparser\ndef start(): pass\n")
+    verdict = covered(tree, match, STARTED, recording)
+    assert (verdict.level, status(verdict)) == (Level.MODULE_LOADED, "affected")
+
+
+def test_a_whole_module_that_is_vulnerable_is_used_by_loading_it(tree: Planted) -> None:
+    match = a_program(tree, "import werkzeug.formparser\ndef start(): pass\n")
+    whole = finding(match.package, "werkzeug.formparser", "")
+    assert status(covered(tree, whole, STARTED)) == "affected"
 
 
 def test_the_body_of_a_class_is_no_call_of_it(tree: Planted) -> None:
@@ -283,11 +383,21 @@ def test_the_body_of_a_class_is_no_call_of_it(tree: Planted) -> None:
     assert covered(tree, match, method).level is Level.CALLED
 
 
-def covered(tree: Planted, match: Match, calls: list[FunctionCall]) -> Verdict:
+COMPLETE = FunctionRecording(Runtime.PYTHON, processes=1)
+
+
+def covered(
+    tree: Planted,
+    match: Match,
+    calls: list[FunctionCall],
+    recording: FunctionRecording = COMPLETE,
+) -> Verdict:
     (verdict,) = service.judge(
         [match],
         inventory=Inventory(None, (match.package,)),
-        profile=replace(tree.profile(), functions=tuple(calls)),
+        profile=replace(
+            tree.profile(), functions=tuple(calls), function_recordings=(recording,)
+        ),
         root=RootFilesystem(tree.directory),
         driven=True,
     )

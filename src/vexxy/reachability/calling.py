@@ -9,20 +9,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
+from vexxy.reachability.calls.javascript import start as javascript
+from vexxy.reachability.calls.javascript.graph import Graph as JavaScriptGraph
+from vexxy.reachability.calls.python import start as python
 from vexxy.reachability.calls.python.graph import Graph as PythonGraph
-from vexxy.reachability.calls.python.start import Start
 from vexxy.reachability.calls.types import CallGraph, Reach, Reached
 from vexxy.reachability.loadable.modules import STANDARD, Modules, source_of
+from vexxy.reachability.loadable.node_modules import SOURCE_SUFFIXES, NodeModules
 from vexxy.reachability.loadable.tree import Tree
 from vexxy.reachability.rules.observation import CODE_ACCESSES
 from vexxy.reachability.types import Loadable
 from vexxy.tracer.types import ExecutionProfile, FunctionRecording, Runtime
 
 PYTHON_SUFFIXES: Final = (".py", ".pyw", ".pyc")
-SCRIPT_SUFFIXES: Final = (".js", ".cjs", ".mjs", ".ts", ".mts", ".cts", ".jsx", ".tsx")
 INSTALLED: Final = re.compile(r".*/(?:site|dist)-packages/.*")
-# A reference that the call graph follows itself; every other one makes a root.
-STATEMENT: Final = "imports"
+# References that a call graph follows itself; every other one makes a root.
+STATEMENTS: Final = frozenset({"imports", "requires"})
 TEXT_SUFFIXES: Final = (
     ".html", ".htm", ".jinja", ".jinja2", ".j2", ".mako", ".tmpl", ".tpl", ".txt",
     ".xml", ".ini", ".cfg", ".toml", ".yaml", ".yml", ".json", ".conf", ".env",
@@ -53,6 +55,7 @@ class Calling:
         self._recordings: Final = {one.runtime: one for one in profile.function_recordings}
         self._graphs: Final[Mapping[Runtime, Callable[[], CallGraph]]] = {
             Runtime.PYTHON: lambda: self._python,
+            Runtime.NODE: lambda: self._node,
         }
 
     def silence(self, path: str, name: str) -> str | None:
@@ -92,23 +95,49 @@ class Calling:
         mains = self._mains(modules)
         return PythonGraph(
             _Files(self._tree, modules),
-            Start(
+            python.Start(
                 loaded=loaded | mains,
                 ran=frozenset(
                     (call.path, call.name.replace(".<locals>", ""))
                     for call in self._profile.functions
                     if runtime_of(call.path) is Runtime.PYTHON
                 ),
-                loadable={
-                    path: one.how
-                    for path, one in self._loadable.references.items()
-                    if path.endswith(PYTHON_SUFFIXES) and one.how != STATEMENT
-                },
+                loadable=self._otherwise(PYTHON_SUFFIXES),
                 mains=mains,
                 texts=dict(self._texts(loaded)),
                 is_application=self._is_application,
             ),
         )
+
+    @cached_property
+    def _node(self) -> CallGraph:
+        loaded = frozenset(self._loaded(SOURCE_SUFFIXES)) | {
+            path for path in self._scripts() if path.endswith(SOURCE_SUFFIXES)
+        }
+        return JavaScriptGraph(
+            _Scripts(self._tree),
+            javascript.Start(
+                loaded=loaded,
+                ran=frozenset(
+                    javascript.Ran(call.path, call.name, call.line or 0)
+                    for call in self._profile.functions
+                    if runtime_of(call.path) is Runtime.NODE
+                ),
+                loadable=self._otherwise(SOURCE_SUFFIXES),
+                texts=dict(self._texts(loaded)),
+                is_application=lambda path: (
+                    "/node_modules/" not in path and path not in self._owned
+                ),
+            ),
+        )
+
+    def _otherwise(self, suffixes: tuple[str, ...]) -> Mapping[str, str]:
+        """Return the files that something else than a statement in code could load."""
+        return {
+            path: one.how
+            for path, one in self._loadable.references.items()
+            if path.endswith(suffixes) and one.how not in STATEMENTS
+        }
 
     def _loaded(self, suffixes: tuple[str, ...]) -> Iterator[str]:
         for one in self._profile.files_accessed:
@@ -206,11 +235,26 @@ class _Files:
         return self._modules.find_relative(path, level, name)
 
 
+class _Scripts:
+    """The JavaScript files of an image, as the call graph asks for them."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree: Final = tree
+        self._modules: Final = NodeModules(tree)
+
+    def read(self, path: str) -> bytes | None:
+        return self._tree.read(path)
+
+    def resolve(self, request: str, path: str) -> Sequence[str]:
+        found = self._modules.resolve(request, path)
+        return [one for one in found if one.endswith(SOURCE_SUFFIXES)]
+
+
 def runtime_of(path: str) -> Runtime:
     """Return which recorder would see the functions of a file."""
     if path.endswith(PYTHON_SUFFIXES):
         return Runtime.PYTHON
-    if path.endswith(SCRIPT_SUFFIXES):
+    if path.endswith(SOURCE_SUFFIXES):
         return Runtime.NODE
     if path.endswith((".jar", ".class", ".war")):
         return Runtime.JVM

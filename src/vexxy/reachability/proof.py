@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from vexxy.advisories.types import Match, Symbol
+from vexxy.reachability.calling import Calling
 from vexxy.reachability.definitions import Definitions
 from vexxy.reachability.errors import Unparsable
 from vexxy.reachability.loadable.modules import source_of
@@ -28,7 +29,15 @@ SHARED_DIRECTORIES: Final = ("-packages", "/bin", "/node_modules", "/lib", "/sha
 class Proofs:
     """Looks vulnerable symbols up in one root and one run."""
 
-    def __init__(self, tree: Tree, profile: ExecutionProfile, loadable: Loadable) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        profile: ExecutionProfile,
+        loadable: Loadable,
+        *,
+        calling: Calling | None = None,
+    ) -> None:
+        self._calling: Final = calling or Calling(tree, profile, loadable)
         self._tree: Final = tree
         self._loadable: Final = loadable
         self._definitions: Final = Definitions(tree)
@@ -79,14 +88,22 @@ class Proofs:
         if isinstance(names, Unparsable):
             return SymbolFact(symbol, SymbolState.UNKNOWN, f"{binary}: {names.message}")
         if gopclntab.is_linked(names, symbol.module, symbol.name):
-            ran = any(one.access in CODE_ACCESSES for one in owned.accesses)
-            state = SymbolState.LOADED if ran else SymbolState.NOT_LOADED
-            return SymbolFact(symbol, state, f"it is linked into {binary}")
+            return self._linked(symbol, binary, owned)
         if not _is_telling(symbol, match, names):
             doubt = f"whether the names in {binary} are those of its source is not known"
             return SymbolFact(symbol, SymbolState.UNKNOWN, doubt)
         detail = f"the function table of {binary} ({len(names)} names) does not have it"
         return SymbolFact(symbol, SymbolState.ABSENT, detail)
+
+    def _linked(self, symbol: Symbol, binary: str, owned: Owned) -> SymbolFact:
+        where = f"it is linked into {binary}"
+        if not any(one.access in CODE_ACCESSES for one in owned.accesses):
+            return SymbolFact(symbol, SymbolState.NOT_LOADED, where)
+        name = f"{symbol.module}.{symbol.name}"
+        if not symbol.name or self._calling.silence(binary, name):
+            return SymbolFact(symbol, SymbolState.LOADED, where)
+        reached = self._calling.reach([binary], name)
+        return SymbolFact(symbol, SymbolState.NOT_CALLED, where, reached)
 
     def _function_table(self, binary: str) -> frozenset[str] | Unparsable:
         if binary not in self._functions:
@@ -104,12 +121,16 @@ class Proofs:
             return _called(symbol, call)
         loaded = self._loaded(files, owned)
         if loaded is not None:
-            covered = bool(symbol.name) and all(path in self._calls for path in files)
-            state = SymbolState.NOT_CALLED if covered else SymbolState.LOADED
-            return SymbolFact(symbol, state, sentences.access(loaded))
+            where = sentences.access(loaded)
+            return self._uncalled(symbol, files, where) or SymbolFact(
+                symbol, SymbolState.LOADED, where
+            )
         found, _ = chains.chains(self._loadable, files, limit=1)
         if found:
-            return SymbolFact(symbol, SymbolState.LOADABLE, sentences.chain(found[0]))
+            where = sentences.chain(found[0])
+            asked = self._uncalled(symbol, files, where)
+            reached = None if asked is None else asked.reached
+            return SymbolFact(symbol, SymbolState.LOADABLE, where, reached)
         for one in self._loadable.unfollowed:
             if any(chains.covers(one, path) for path in files):
                 return SymbolFact(symbol, SymbolState.LOADABLE, one.reason)
@@ -120,6 +141,21 @@ class Proofs:
             detail = f"its own file is not loaded, but {doubt}"
             return SymbolFact(symbol, SymbolState.UNKNOWN, detail)
         return SymbolFact(symbol, SymbolState.NOT_LOADED, f"{files[0]} was never loaded")
+
+    def _uncalled(
+        self, symbol: Symbol, files: Sequence[str], where: str
+    ) -> SymbolFact | None:
+        """Say whether a function that was not called could be; None if calls were missed.
+
+        Nothing is asked of a symbol that is a whole module: loading it is its use.
+        """
+        sources = [self._source(path) for path in files]
+        if not symbol.name or any(
+            self._calling.silence(path, symbol.name) for path in sources
+        ):
+            return None
+        reached = self._calling.reach(sources, symbol.name)
+        return SymbolFact(symbol, SymbolState.NOT_CALLED, where, reached)
 
     def _missing(self, symbol: Symbol, owned: Owned, *, gone: bool) -> SymbolFact:
         """No file of the package is the symbol's module: is the code provably absent?"""
@@ -209,5 +245,4 @@ def _is_telling(symbol: Symbol, match: Match, names: frozenset[str]) -> bool:
 
 
 def _called(symbol: Symbol, call: FunctionCall) -> SymbolFact:
-    detail = f"{call.name} in {call.path} was called"
-    return SymbolFact(symbol, SymbolState.CALLED, detail)
+    return SymbolFact(symbol, SymbolState.CALLED, sentences.call(call))

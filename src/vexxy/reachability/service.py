@@ -6,6 +6,7 @@ from typing import Final
 
 from vexxy.advisories.types import Match
 from vexxy.reachability import copies, outside
+from vexxy.reachability.calling import Calling
 from vexxy.reachability.copies import Copies
 from vexxy.reachability.linked import Linked
 from vexxy.reachability.loadable.closure import Closure, loaded_files
@@ -70,9 +71,16 @@ def judge(
     observation = weigh(profile, driven=driven, settings=settings, inconsistencies=gaps)
     profile = outside.with_moved(profile, ran)
     profile = Copies(tree, inventory).with_copied(profile)
+    calling = Calling(
+        tree,
+        profile,
+        loadable,
+        owned=frozenset(path for one in inventory.packages for path in one.files),
+        arguments=settings.arguments,
+    )
     gatherer = _Gatherer(
         ownership=Ownership(tree, profile, inventory),
-        proofs=Proofs(tree, profile, loadable),
+        proofs=Proofs(tree, profile, loadable, calling=calling),
         loadable=loadable,
         observation=observation,
         data=Data(tree, loaded_files(profile), loadable),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vexxy.advisories.types import Match
+from vexxy.reachability.calls.types import Reach
 from vexxy.reachability.rules import confidence, evidence, sentences
 from vexxy.reachability.rules.facts import Facts, Presence, SymbolState
 from vexxy.reachability.rules.observation import CODE_ACCESSES
@@ -20,6 +21,8 @@ from vexxy.vex.types import Justification, Status
 REVIEWED: Final = 1.0
 DEFAULTS: Final = Settings()
 
+# States of functions that were not called and may be called yet.
+CALLABLE: Final = frozenset({SymbolState.NOT_CALLED, SymbolState.LOADABLE})
 # States that leave room for "its code does not run" although the package is loaded.
 QUIET: Final = frozenset({SymbolState.NOT_LOADED, SymbolState.LOADABLE, SymbolState.ABSENT})
 
@@ -178,13 +181,29 @@ def _quiet_symbols(case: Case) -> Decision | None:
         return None
     if not facts.observation.complete:
         return _open(case, Level.LOADED, sentences.incomplete(match, facts))
-    if SymbolState.NOT_CALLED in states:
-        return _open(case, Level.MODULE_LOADED, sentences.not_called(match))
-    if SymbolState.LOADABLE in states:
-        return _open(case, Level.LOADED, sentences.module_loadable(match, facts))
+    called = SymbolState.NOT_CALLED in states
+    level = Level.MODULE_LOADED if called else Level.LOADED
+    doubt = _callable(case)
+    if doubt is not None:
+        return _open(case, level, doubt)
     if SymbolState.ABSENT in states:
-        return _open(case, Level.LOADED, sentences.unreviewed(match))
-    return _silent(case, Level.LOADED, symbols=case.symbol_confidence)
+        return _open(case, level, sentences.unreviewed(match))
+    return _silent(case, level, symbols=case.symbol_confidence)
+
+
+def _callable(case: Case) -> str | None:
+    """Return why one of the functions could still be called; None if none could."""
+    match, facts = case.match, case.facts
+    near = [one for one in facts.symbols if one.state in CALLABLE and not one.silent]
+    ways = [one for one in near if one.reached and one.reached.reach is Reach.PATH]
+    asked = [one for one in near if one.reached is not None]
+    if ways:
+        return sentences.way(match, ways[0])
+    if asked:
+        return sentences.way_unknown(match, asked[0])
+    if SymbolState.NOT_CALLED in {one.state for one in near}:
+        return sentences.not_called(match)
+    return sentences.module_loadable(match, facts) if near else None
 
 
 def _data_read(case: Case) -> Decision | None:
@@ -221,18 +240,29 @@ def _unclear(case: Case) -> Decision | None:
         read_alone = sentences.served if facts.served else sentences.payload
         return _open(case, case.observed_level, read_alone(case.match, facts))
     doubts = (
-        (facts.loadable, sentences.loadable),
+        (facts.loadable and not _functions_quiet(case), sentences.loadable),
         (facts.linked, sentences.linked),
         (facts.reader, sentences.readable),
     )
+    ways = [one for one in facts.symbols if one.reached is not None and not one.silent]
+    if facts.loadable and ways:
+        return _open(case, case.observed_level, _callable(case) or "")
     for known, sentence in doubts:
         if known:
             return _open(case, case.observed_level, sentence(case.match, facts))
     return None
 
 
+def _functions_quiet(case: Case) -> bool:
+    """Whether the package could be loaded and its vulnerable functions never called."""
+    known = case.symbol_confidence >= case.settings.symbol_confidence_min
+    return known and all(one.silent for one in case.facts.symbols)
+
+
 def _not_observed(case: Case) -> Decision:
-    return _silent(case, case.observed_level)
+    rests = case.facts.loadable and _functions_quiet(case)
+    symbols = case.symbol_confidence if rests else 1.0
+    return _silent(case, case.observed_level, symbols=symbols)
 
 
 def _silent(case: Case, level: Level, *, symbols: float = 1.0) -> Decision:

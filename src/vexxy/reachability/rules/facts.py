@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from vexxy.advisories.types import Symbol
+from vexxy.reachability.calls.types import Reach, Reached
 from vexxy.reachability.rules.observation import Observation
 from vexxy.reachability.types import Reference, Unfollowed
 from vexxy.tracer.types import FileAccess
@@ -20,8 +21,8 @@ class Presence(StrEnum):
 class SymbolState(StrEnum):
     """How near one vulnerable function came to running, nearest first.
 
-    `LOADED`: its module is loaded. `NOT_CALLED`: its module is loaded and the runtime's
-    own coverage of that module does not list it. `LOADABLE`: not loaded, something could
+    `LOADED`: its module is loaded. `NOT_CALLED`: its module is loaded and
+    every call was recorded, none of it. `LOADABLE`: not loaded, something could
     load it. `NOT_LOADED`: its file exists and nothing loads it. `ABSENT`: provably not in
     this version or not linked. `UNKNOWN`: nobody could find out.
     """
@@ -41,11 +42,22 @@ class SymbolFact:
 
     Attributes:
         detail: What was found, as a sentence with paths.
+        reached: Whether it could still be called; None where nobody asked, because the
+            functions that ran were not recorded completely.
     """
 
     symbol: Symbol
     state: SymbolState
     detail: str
+    reached: Reached | None = None
+
+    @property
+    def silent(self) -> bool:
+        """Whether it did not run, or its file was not loaded, and nothing leads to it."""
+        if self.state is SymbolState.NOT_LOADED:
+            return True
+        quiet = self.state in {SymbolState.NOT_CALLED, SymbolState.LOADABLE}
+        return quiet and self.reached is not None and self.reached.reach is Reach.NO_PATH
 
 
 @dataclass(frozen=True, slots=True)

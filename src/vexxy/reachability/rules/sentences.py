@@ -5,10 +5,11 @@ from typing import Final
 from vexxy.advisories.types import Match
 from vexxy.reachability.rules.facts import Facts, SymbolFact, SymbolState
 from vexxy.reachability.types import CopiedAccess, MovedAccess, Reference, Unfollowed
-from vexxy.tracer.types import Access, FileAccess
+from vexxy.tracer.types import Access, FileAccess, FunctionCall
 
 NAMES_MAX: Final = 3
 CHAIN_MAX: Final = 5
+STACK_MAX: Final = 8
 
 VERBS: Final = {
     Access.EXECUTED: "was executed",
@@ -152,6 +153,39 @@ def not_called(match: Match) -> str:
     )
 
 
+def way(match: Match, fact: SymbolFact) -> str:
+    """Say what would call a function that did not run."""
+    reached = fact.reached
+    assert reached is not None  # noqa: S101  the caller looked
+    first = f"exercise {reached.entry} to find out" if _is_route(reached.entry) else ""
+    more = f"; {first}" if first else ""
+    return (
+        f"{_symbol(fact)} of {_package(match)} did not run, but could: "
+        f"{reached.reason}{more}."
+    )
+
+
+def way_unknown(match: Match, fact: SymbolFact) -> str:
+    """Say why it cannot be excluded that a function is called."""
+    reason = "" if fact.reached is None else fact.reached.reason
+    return (
+        f"{_symbol(fact)} of {_package(match)} did not run; that it could is not excluded: "
+        f"{reason}."
+    )
+
+
+def quiet(match: Match, facts: Facts) -> str:
+    """Say that the vulnerable functions did not run and nothing leads to them."""
+    seen = facts.observation
+    asked = [one for one in facts.symbols if one.reached is not None]
+    more = f" and {len(facts.symbols) - 1} more" if len(facts.symbols) > 1 else ""
+    window = f"{seen.observed_seconds:.0f} s with {seen.traffic_requests}"
+    return (
+        f"{_symbol(asked[0])}{more} of {_package(match)} did not run in {window} answered "
+        f"requests, and {asked[0].reached.reason if asked[0].reached else ''}."
+    )
+
+
 def unreviewed(match: Match) -> str:
     """The named code is missing, but the names were derived."""
     return (
@@ -172,6 +206,8 @@ def too_unsure(match: Match, score: float, needed: float) -> str:
 def not_loaded(match: Match, facts: Facts) -> str:
     """Nothing loaded it and nothing could."""
     seen = facts.observation
+    if any(one.reached is not None for one in facts.symbols):
+        return quiet(match, facts)
     what = f"{_package(match)} was never loaded"
     if facts.data_only:
         what = f"{_package(match)} brings only data, and none of it was read"
@@ -212,6 +248,28 @@ def access(one: FileAccess) -> str:
     return f"{one.path} {VERBS[one.access]}{moved}{process} {when}"
 
 
+def call(one: FunctionCall) -> str:
+    """Say which function was called first by whom, when, and on whose behalf."""
+    line = f":{one.line}" if one.line else ""
+    parts = [f"{one.name} in {one.path}{line} was called"]
+    if one.process:
+        number = f" (process {one.process_id})" if one.process_id is not None else ""
+        parts.append(f" by {one.process}{number}")
+    if one.first_called_seconds is not None:
+        parts.append(f" at {one.first_called_seconds:.1f} s")
+    if one.request:
+        parts.append(f", answering {one.request}")
+    if one.inlined_into:
+        parts.append(f", as its copy inside {one.inlined_into}")
+    if one.stack:
+        shown = one.stack[:STACK_MAX]
+        more = (
+            f" <- {len(one.stack) - STACK_MAX} more" if len(one.stack) > STACK_MAX else ""
+        )
+        parts.append(f"; called by {' <- '.join(shown)}{more}")
+    return "".join(parts)
+
+
 def _whole(unfollowed: Unfollowed) -> str:
     return f"{unfollowed.reason}, and what {unfollowed.language} loads cannot be predicted"
 
@@ -226,6 +284,10 @@ def _first(facts: Facts) -> str:
 
 def _is_loaded(facts: Facts) -> bool:
     return any(one.access not in {Access.DATA, Access.METADATA} for one in facts.accesses)
+
+
+def _is_route(entry: str) -> bool:
+    return entry.partition(" ")[2].startswith("/") and entry.partition(" ")[0].isupper()
 
 
 def _symbol(fact: SymbolFact) -> str:
