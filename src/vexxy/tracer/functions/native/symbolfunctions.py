@@ -33,7 +33,7 @@ class SymbolFunctions:
 
     def watch(self, names: Iterable[str]) -> dict[str, Watchable]:
         """Return where each function can be watched, by the name that was given."""
-        wanted = {name: mangling.without_arguments(name) for name in names}
+        wanted = {name: mangling.without_arguments(_without_file(name)) for name in names}
         described = dwarf.functions(self._image, frozenset(wanted.values()))
         return {name: self._watchable(name, own, described) for name, own in wanted.items()}
 
@@ -76,6 +76,12 @@ class SymbolFunctions:
             if start <= address < start + size:
                 return name
         return ""
+
+
+def _without_file(name: str) -> str:
+    """Return the function of `deps/lua/src/lparser.c:luaY_parser`."""
+    file, colon, function = name.rpartition(":")
+    return function if colon and not file.endswith(":") and "." in file else name
 
 
 def readable(name: str) -> str:
