@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from vexxy.tracer.functions.python import rules, service, wire
 from vexxy.tracer.functions.python.wire import Hello
-from vexxy.tracer.types import Process, Source, Trace, TracedFile, Use
+from vexxy.tracer.types import Process, Refusal, Source, Trace, TracedFile, Use
 
 PYTHON = "/usr/bin/python3.11"
 
@@ -136,6 +136,31 @@ def test_an_ordinary_program_holds_none() -> None:
     seen = file("/usr/sbin/nginx", Use.EXECUTED, "/usr/sbin/nginx")
     found = trace(ran(1, executable="/usr/sbin/nginx"), files=(seen,))
     assert list(rules.embedding_programs(found, {"/usr/sbin/nginx": False})) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "process", "expected"),
+    [
+        ("/a/pandas/_libs/lib.cpython-311-x86_64-linux-gnu.so", "/usr/sbin/uwsgi", True),
+        ("/a/cryptography/_rust.abi3.so", PYTHON, True),
+        ("/a/old/_speedups.so", PYTHON, True),
+        ("/usr/lib/libssl.so", PYTHON, False),
+        ("/usr/lib/libssl.so.3", PYTHON, False),
+        ("/usr/lib/nginx/module.so", "/usr/sbin/nginx", False),
+    ],
+)
+def test_modules_in_machine_code_are_named(
+    path: str,
+    process: str,
+    expected: bool,  # noqa: FBT001  a table's column
+) -> None:
+    assert rules.is_compiled_module(path, process) is expected
+
+
+def test_a_process_that_may_not_write_is_a_reason() -> None:
+    refusal = Refusal("openat", "EPERM", "/.vexxy-out/python-1-2", process=PYTHON)
+    other = Refusal("openat", "EROFS", "/app/cache", process=PYTHON)
+    assert len(list(rules.refused_writes([refusal, other]))) == 1
 
 
 SOURCE = b"""\

@@ -8,17 +8,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from vexxy.tracer.functions.python.wire import Hello
-from vexxy.tracer.types import Process, Trace, TracedFile, Use
+from vexxy.tracer.rules import RECORDERS_PATH
+from vexxy.tracer.types import Process, Refusal, Trace, TracedFile, Use
 
 INTERPRETER: Final = re.compile(r"(python|pypy)[0-9.]*[a-z]*(-dbg)?")
 LIBRARY: Final = re.compile(r"lib(python|pypy)[0-9.a-z]*-?c?\.so.*")
 ENCODINGS: Final = re.compile(r"/encodings/(__pycache__/)?__init__\.[\w.-]*py[co]?$")
-EMBEDDING: Final = (b"libpython", b"Py_Initialize", b"Py_BytesMain", b"Py_RunMain")
+EMBEDDING_LIBRARY: Final = (b"libpython", b"PYTHONHOME")
+"""In a library: it brings an interpreter, or asks for one."""
+EMBEDDING: Final = (*EMBEDDING_LIBRARY, b"Py_Initialize", b"Py_BytesMain", b"Py_RunMain")
 """In a program that is no interpreter by name: it may become one."""
 ISOLATED: Final = re.compile(r"-[a-zA-Z]*[IES][a-zA-Z]*")
 ASKS_ONLY: Final = frozenset({"-V", "-VV", "--version", "-h", "--help", "-?"})
 EVALUATORS: Final = ("_pydevd_frame_eval", "/torch/lib/libtorch_python", "/torch/_C")
 """Compiled modules that may take over how frames are evaluated before 3.12."""
+PROFILERS: Final = ("/cProfile.", "/_lsprof", "yappi", "/coverage/tracer.", "/vmprof")
+"""Modules that take the one place for a profiler, or trace, before 3.9."""
 FROZEN: Final = re.compile(r"<frozen ([\w.]+)>")
 ALIASES: Final = {
     "_frozen_importlib": "importlib._bootstrap",
@@ -140,13 +145,40 @@ def doubtful_modes(trace: Trace, hellos: Iterable[Hello]) -> Iterator[str]:
         for file in trace.files
         if file.use is Use.MAPPED and any(word in file.path for word in EVALUATORS)
     ]
+    profilers = [
+        file.path
+        for file in trace.files
+        if any(word in file.path for word in PROFILERS)
+        and file.use in {Use.MAPPED, Use.READ}
+    ]
     for hello in hellos:
+        if hello.mode in {"threads", "profile"} and profilers:
+            yield f"{profilers[0]} may have taken the place of the recorder"
         if hello.mode == "none":
             yield f"{hello.executable} could not be listened to"
         elif hello.mode == "frames" and evaluators:
             yield f"{evaluators[0]} may have taken over the evaluation of frames"
         elif hello.mode in {"threads", "profile"} and not is_interpreter(hello.executable):
             yield f"threads that {hello.executable} made itself may be unseen"
+
+
+def refused_writes(refusals: Iterable[Refusal]) -> Iterator[str]:
+    """Yield a sentence for each process that was kept from telling something."""
+    for refusal in refusals:
+        if refusal.path.startswith(f"{RECORDERS_PATH}-out"):
+            yield f"{refusal.process} was refused to write what it called"
+
+
+def is_compiled_module(path: str, process: str) -> bool:
+    """Tell whether a mapped file is a module in machine code, whose functions nobody sees.
+
+    Its name says so, or an interpreter mapped it and it is no shared library.
+    """
+    name = posixpath.basename(path)
+    if ".cpython-" in name or ".abi3." in name or ".pypy" in name:
+        return True
+    library = name.startswith(("lib", "ld-"))
+    return is_interpreter(process) and name.endswith(".so") and not library
 
 
 def source_path(path: str, library: str) -> str:

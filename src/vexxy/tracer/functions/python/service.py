@@ -69,6 +69,7 @@ def _reasons(evidence: Evidence, told: wire.Told) -> tuple[str, ...]:
         *rules.silent_processes(trace, hellos),
         *rules.silent_programs(rules.embedding_programs(trace, embeds), hellos),
         *rules.doubtful_modes(trace, hellos),
+        *rules.refused_writes(trace.refusals),
     ]
     if told.damaged:
         found.append(f"{told.damaged} lines of the Python recorder were damaged")
@@ -92,7 +93,8 @@ def _embedding(trace: Trace, root: ImageFiles) -> dict[str, bool]:
             content = root.read_bytes(file.path, limit=BINARY_BYTES_MAX)
         except VexxyError:
             continue
-        words = rules.EMBEDDING if file.use is Use.EXECUTED else rules.EMBEDDING[:1]
+        whole = file.use is Use.EXECUTED
+        words = rules.EMBEDDING if whole else rules.EMBEDDING_LIBRARY
         elf = content.startswith(b"\x7fELF")
         found[file.path] = elf and any(word in content for word in words)
     return found
@@ -104,10 +106,8 @@ def _compiled(evidence: Evidence, found: "_Findings") -> set[str]:
         found.canonical(file.path)
         for file in evidence.trace.files
         if file.use is Use.MAPPED
-        and rules.is_interpreter(file.process)
-        and file.path.endswith(".so")
         and not file.path.startswith(FILES_PATH + "/")
-        and not posixpath.basename(file.path).startswith(("lib", "ld-"))
+        and rules.is_compiled_module(file.path, file.process)
     }
 
 

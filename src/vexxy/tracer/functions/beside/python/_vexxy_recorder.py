@@ -298,7 +298,8 @@ def _listen_to_frames():
         if code is _probe.__code__:
             heard.append(code)
             return
-        _guarded(code, None, _getframe().f_back)
+        if _guarded(code, None, _getframe().f_back):
+            raise RecursionError  # unmarks it
 
     if not _native.listen_frames(entered):
         return False
@@ -311,7 +312,8 @@ def _listen_to_frames():
 def _listen_to_threads():
     def entered(code):
         frame = _getframe(1)
-        _guarded(code, frame, frame.f_back)
+        if _guarded(code, frame, frame.f_back):
+            raise RecursionError  # unmarks it
 
     def arm():
         return _native.listen_thread(entered)
@@ -346,14 +348,17 @@ def _in_new_threads(arm):
         return start(begin, (function, args, kwargs))
 
     _thread.start_new_thread = _thread.start_new = start_new_thread
-    taken = sys.setprofile
+    for name in ("setprofile", "settrace"):
+        setattr(sys, name, _noting(name, getattr(sys, name)))
+    return True
 
-    def setprofile(function):
-        note("the program profiles itself (sys.setprofile)")
+
+def _noting(name, taken):
+    def noted(function):
+        note("the program traces itself (sys.%s)" % name)
         taken(function)
 
-    sys.setprofile = setprofile
-    return True
+    return noted
 
 
 def _watch_frames():
