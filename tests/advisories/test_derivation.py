@@ -221,7 +221,7 @@ class FakeFiles:
     def __init__(self, **files: str) -> None:
         self._files = files
 
-    def locate(self, path: str) -> str | None:
+    def resolve(self, path: str) -> str | None:
         return path if path in self._files else None
 
     def read_bytes(self, path: str) -> bytes:

@@ -1,13 +1,21 @@
 """What a hole further needs: looked for, told, never a reason to clear."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from vexxy.advisories import repository, service
-from vexxy.advisories.rules import preconditions
+from vexxy.advisories.rules import matching, preconditions
 from vexxy.advisories.rules.preconditions import Finding
-from vexxy.advisories.types import OverlayLine, Precondition, PreconditionKind, Symbol
+from vexxy.advisories.types import (
+    Affected,
+    OverlayLine,
+    Precondition,
+    PreconditionKind,
+    Symbol,
+)
 from vexxy.advisories.wire import overlay
 from vexxy.kit.errors import InvalidInput
 
@@ -78,3 +86,22 @@ def test_the_database_keeps_platforms_and_preconditions(tmp_path: Path) -> None:
     service.store_symbols(database, [a_line()])
     with repository.open_index(database) as index:
         assert index.list_overlay("PyPI", "lib") == (a_line(),)
+
+
+def an_outcome(*named: Symbol, overlaid: Sequence[Symbol] = ()) -> tuple[Symbol, ...]:
+    lines = [OverlayLine("npm", "lodash", "CVE-2099-1111", one) for one in overlaid]
+    return matching._symbols([Affected(symbols=tuple(named))], lines)
+
+
+def test_a_precondition_joins_the_surer_line_of_the_same_function() -> None:
+    fix = Symbol("lib/a.js", "f", "commit x", 0.9)
+    words = Symbol("lib/a.js", "f", "advisory text", 0.8, (), (VERIFY,))
+    assert an_outcome(overlaid=[fix, words]) == (replace(fix, preconditions=(VERIFY,)),)
+
+
+def test_a_name_without_a_file_gives_way_to_the_same_name_with_one() -> None:
+    """A record's `lodash.baseSet` is found nowhere; the fix says which file it is in."""
+    record = Symbol("lodash", "baseSet", "advisory GHSA-1")
+    fix = Symbol("lodash.js", "baseSet", "commit x", 0.9)
+    other = Symbol("lodash", "zipObjectDeep", "advisory GHSA-1")
+    assert set(an_outcome(record, other, overlaid=[fix])) == {fix, other}

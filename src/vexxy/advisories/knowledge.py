@@ -8,6 +8,7 @@ from vexxy.advisories import derivation, examination
 from vexxy.advisories.repository import Index
 from vexxy.advisories.rules import grouping, names
 from vexxy.advisories.types import Match, OverlayLine, Symbol
+from vexxy.kit.errors import VexxyError
 from vexxy.sbom.types import Package
 
 
@@ -92,7 +93,7 @@ class Checked(NamedTuple):
 class Files(Protocol):
     """A root file system, as far as sources are read from it."""
 
-    def locate(self, path: str) -> str | None:
+    def resolve(self, path: str) -> str | None:
         """Return the canonical path of what is there, None if nothing is."""
 
     def read_bytes(self, path: str) -> bytes:
@@ -116,9 +117,12 @@ def _place(symbol: Symbol, package: Package, files: Files) -> tuple[Place, str]:
     if not candidates:
         return Place.UNCHECKED, ""
     for path in candidates:
-        found = files.locate(path)
+        found = files.resolve(path)
         if found is not None:
-            text = files.read_bytes(found).decode("utf-8", "replace")
+            try:
+                text = files.read_bytes(found).decode("utf-8", "replace")
+            except VexxyError:
+                return Place.UNCHECKED, found
             return _in_source(symbol, found, text)
     return Place.NO_SUCH_FILE, candidates[0]
 

@@ -109,9 +109,8 @@ def _in_file(file: ChangedFile, mentions: Mentions) -> list[Touched]:
     for name in data:
         if not name and handed:
             continue
-        users = _users(name, mentions) if name else None
-        module = [Touched(file.path, "", CONFIDENCE_DATA)]
-        found += module if users is None else users
+        users, whole = _users(name, mentions) if name else ([], False)
+        found += users if whole else [*users, Touched(file.path, "", CONFIDENCE_DATA)]
     if not found and file.before.broken:
         found = [Touched(file.path, name, CONFIDENCE_HEADER) for name in file.named]
     return found
@@ -214,23 +213,26 @@ def _existing_data(after: Outline, line: int, before: Outline) -> Iterable[str]:
     return [min(data, key=lambda span: span.last - span.first).name] if data else []
 
 
-def _users(name: str, mentions: Mentions) -> list[Touched] | None:
-    """Return the functions that use a name, through other data too.
+def _users(name: str, mentions: Mentions) -> tuple[list[Touched], bool]:
+    """Return the functions that use a name, through other data too, and if that is all.
 
-    None if they are too many to mean much, or if it cannot be seen who uses it.
+    Only those that mention it themselves if others are too many to mean much.
     """
     word = name.rpartition(".")[2]
     waiting, seen = [word], {word}
     found: dict[Touched, None] = {}
+    direct: list[Touched] | None = None
     while waiting and len(seen) <= DATA_MAX:
-        current = waiting.pop()
+        current = waiting.pop(0)
         for path, outline in mentions(current):
             users = outline.users(current)
             found |= dict.fromkeys(Touched(path, user, CONFIDENCE_DATA) for user in users)
             others = {one.rpartition(".")[2] for one in outline.data_users(current)}
             waiting += sorted(others - seen - {""})
             seen |= others
-    if waiting or len(found) > USERS_MAX:
-        return None
+        direct = list(found) if direct is None else direct
+    if len(found) > USERS_MAX:
+        few = direct is not None and len(direct) <= USERS_MAX
+        return direct or [] if few else [], False
     unused = word.startswith("_") and len(seen) == 1
-    return list(found) if found or unused else None
+    return list(found), not waiting and (bool(found) or unused)
