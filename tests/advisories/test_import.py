@@ -445,10 +445,25 @@ class TestHostileArchives:
 
 def test_a_shipped_overlay_line_names_its_source() -> None:
     lines = [line for many in examination.shipped_overlay().values() for line in many]
-    assert {line.ecosystem for line in lines} == {"Debian", "PyPI"}
-    assert all(line.symbol.provenance for line in lines)
+    assert {line.ecosystem for line in lines} == {"Debian", "PyPI", "npm"}
+    sources = (
+        "commit https://",
+        "Debian ",
+        "advisory text of ",
+        "field affected_functions",
+    )
+    assert all(line.symbol.provenance.startswith(sources) for line in lines)
     assert all(0 < line.symbol.confidence < 1 for line in lines)
-    assert all(line.symbol.name and line.symbol.module for line in lines)
+    assert all(line.symbol.module for line in lines)
+
+
+def test_a_shipped_line_of_a_whole_module_is_unsure_or_was_read_by_a_person() -> None:
+    lines = [line for many in examination.shipped_overlay().values() for line in many]
+    whole = [line.symbol for line in lines if not line.symbol.name]
+    assert whole
+    assert all(
+        one.confidence <= 0.5 or one.provenance.startswith("advisory text") for one in whole
+    )
 
 
 def test_an_overlay_with_a_bad_line_names_the_line(tmp_path: Path) -> None:
