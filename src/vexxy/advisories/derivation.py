@@ -159,6 +159,8 @@ def _why_nothing(record: FixRecord, histories: Histories) -> str:
 
 def _record_lines(record: FixRecord, histories: Histories) -> Iterator[OverlayLine]:
     for subject in record.subjects:
+        if subject.ecosystem not in placing.SOURCES:
+            continue
         for symbol in _subject_symbols(record, subject, histories):
             origin = symbol.provenance
             if subject.versions:
