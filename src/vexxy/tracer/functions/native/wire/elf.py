@@ -182,7 +182,7 @@ def read(content: bytes) -> Image:
         machine = fields[1]
         if machine not in MACHINES:
             raise Unreadable(f"an ELF file of another machine ({machine})")
-        segments = tuple(_segments(content, *(fields[4], fields[8], fields[9])))
+        segments = tuple(_segments(content, (fields[4], fields[8], fields[9])))
         rows = [
             SECTION_HEADER.unpack_from(content, fields[5] + number * fields[10])
             for number in range(fields[11] if fields[5] else 0)
@@ -198,7 +198,8 @@ def read(content: bytes) -> Image:
     )
 
 
-def _segments(content: bytes, start: int, size: int, count: int) -> Iterator[Segment]:  # noqa: PLR0917  the header's own three words
+def _segments(content: bytes, table: tuple[int, int, int]) -> Iterator[Segment]:
+    start, size, count = table
     for number in range(count):
         kind, flags, offset, address, _, length, _, _ = PROGRAM_HEADER.unpack_from(
             content, start + number * size
