@@ -171,6 +171,18 @@ def test_what_the_image_does_not_hold_is_kept_apart() -> None:
     assert not profile.completeness.partial
 
 
+def test_the_recorders_own_files_are_no_part_of_the_image() -> None:
+    trace = traced(
+        used("/.vexxy/python/sitecustomize.py"),
+        used("/.vexxy/python/first.so", Use.MAPPED),
+        used("/.vexxy-out/code.py"),
+    )
+    profile = rules.profile(trace, root=Root({}), window=WINDOW)
+    outside = [file.path for file in profile.files_outside_image]
+    assert outside == ["/.vexxy-out/code.py"]  # that place is the image's to write
+    assert profile.loaded_libraries == ()
+
+
 def test_processes_carry_canonical_paths() -> None:
     root = Root({"/usr/bin/dash": 1, "/usr/bin/run": 2}, {"/bin": "/usr/bin"})
     process = Process(1, 0, "/bin/dash", ("run",), "/bin/run")

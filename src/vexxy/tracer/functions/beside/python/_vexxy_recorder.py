@@ -26,16 +26,13 @@ _close = posix.close
 _write_bytes = posix.write
 _getpid = posix.getpid
 _now = time.monotonic
-_getframe = sys._getframe
 
 _begun = "%d" % (_now() * 1000000)
 _known = set()
 _pending = []
 _noted = set()
 _process = [0, ""]
-_mode = "none"
-_directory = ""
-_native = None
+_state = {"mode": "none", "directory": ""}
 
 
 def _field(value):
@@ -130,7 +127,7 @@ def _hello(kind):
     arguments = getattr(sys, "orig_argv", None) or getattr(sys, "argv", None) or []
     library = getattr(sys, "_stdlib_dir", None) or _library()
     fields = ["H", kind, "%d" % pid, "%d" % posix.getppid(), "%.6f" % _now()]
-    fields += ["%d.%d" % sys.version_info[:2], _mode, _image(), _executable(), library]
+    fields += ["%d.%d" % sys.version_info[:2], _state["mode"], _image(), _executable(), library]
     _tell([_field(field) for field in fields + arguments[:20]])
 
 
@@ -172,7 +169,7 @@ def _request(code, frame):
 def _place(path):
     if path[:1] in "/<":
         return path
-    return _directory + "/" + path
+    return _state["directory"] + "/" + path
 
 
 def _first(code, frame, caller):
@@ -218,7 +215,7 @@ def _first(code, frame, caller):
     _known.add(key)
 
 
-def _guarded(code, frame, caller):
+def guarded(code, frame, caller):
     """Tell of it; True where the next call should be told, too.
 
     What a signal handler raises meanwhile is the program's and goes on its way.
@@ -239,163 +236,19 @@ def _guarded(code, frame, caller):
     return False
 
 
-# 3.12 and newer: the interpreter tells, once for each code object.
+def begin(listen):
+    """Say hello and listen from now on.
 
-
-def _listen_by_monitoring():
-    monitoring = sys.monitoring
-    free = [tool for tool in (4, 3, 1, 2, 5, 0) if monitoring.get_tool(tool) is None]
-    if not free:
-        note("every tool of sys.monitoring is taken")
-        return False
-    disable = monitoring.DISABLE
-
-    def started(code, offset):
-        frame = _getframe(1)
-        return None if _guarded(code, frame, frame.f_back) else disable
-
-    monitoring.use_tool_id(free[0], "vexxy")
-    monitoring.register_callback(free[0], monitoring.events.PY_START, started)
-    monitoring.set_events(free[0], monitoring.events.PY_START)
-    if len(free) < 6:
-        note("another tool of sys.monitoring was there before")
-    return True
-
-
-def _suspect(event, arguments):
-    # Functions that a tracing function calls are hidden from every other tool.
-    if event == "sys.settrace" or event == "sys.setprofile":
-        note("the program traces itself (%s)" % event)
-    elif event == "sys.monitoring.register_callback":
-        note("the program traces itself (sys.monitoring)")
-
-
-# 3.6 to 3.11: a compiled module marks code objects and calls for new ones only.
-
-
-def _loaded():
-    path = "%s/_vexxy_first-%s.so" % (HERE, posix.uname().machine)
-    compiled = hasattr(sys, "getobjects") or sys.maxsize < 2**32
-    if sys.implementation.name != "cpython" or compiled:
-        return None
-    import _imp
-
-    spec = sys.modules["_frozen_importlib"].ModuleSpec("_vexxy_first", None, origin=path)
+    Args:
+        listen: Begins to call `guarded`; returns the name of how it does so.
+    """
     try:
-        return _imp.create_dynamic(spec)
-    except ImportError:
-        return None
-
-
-def _probe():
-    return None
-
-
-def _listen_to_frames():
-    heard = []
-
-    def entered(code):
-        if code is _probe.__code__:
-            heard.append(code)
-            return
-        if _guarded(code, None, _getframe().f_back):
-            raise RecursionError  # unmarks it
-
-    if not _native.listen_frames(entered):
-        return False
-    _probe()
-    if not heard:
-        _native.stop()
-    return bool(heard)
-
-
-def _listen_to_threads():
-    def entered(code):
-        frame = _getframe(1)
-        if _guarded(code, frame, frame.f_back):
-            raise RecursionError  # unmarks it
-
-    def arm():
-        return _native.listen_thread(entered)
-
-    return bool(arm()) and _in_new_threads(arm)
-
-
-def _listen_by_profile():
-    def called(frame, event, argument):
-        if event == "call":
-            _guarded(frame.f_code, frame, frame.f_back)
-
-    set_profile = sys.setprofile
-
-    def arm():
-        set_profile(called)
-
-    arm()
-    return _in_new_threads(arm)
-
-
-def _in_new_threads(arm):
-    import _thread
-
-    start = _thread.start_new_thread
-
-    def begin(function, arguments, named):
-        arm()
-        function(*arguments, **named)
-
-    def start_new_thread(function, args, kwargs={}):
-        return start(begin, (function, args, kwargs))
-
-    _thread.start_new_thread = _thread.start_new = start_new_thread
-    for name in ("setprofile", "settrace"):
-        setattr(sys, name, _noting(name, getattr(sys, name)))
-    return True
-
-
-def _noting(name, taken):
-    def noted(function):
-        note("the program traces itself (sys.%s)" % name)
-        taken(function)
-
-    return noted
-
-
-def _watch_frames():
-    import atexit
-
-    def ask():
-        if not _native.is_listening():
-            note("something else evaluates the program's frames")
-
-    atexit.register(ask)
-
-
-def _listen():
-    global _native
-    if sys.version_info >= (3, 12) and _listen_by_monitoring():
-        sys.addaudithook(_suspect)
-        return "monitoring"
-    _native = _loaded() if sys.version_info < (3, 12) else None
-    if _native is not None:
-        if sys.version_info >= (3, 9) and _listen_to_frames():
-            _watch_frames()
-            return "frames"
-        if _listen_to_threads():
-            return "threads"
-    return "profile" if _listen_by_profile() else "none"
-
-
-def begin():
-    """Say hello and listen from now on."""
-    global _directory, _mode
-    try:
-        _directory = posix.getcwd()
+        _state["directory"] = posix.getcwd()
     except OSError:
-        _directory = ""
+        pass
     _process[:] = [_getpid(), "%spython-%d-%s" % (TOLD, _getpid(), _begun)]
     try:
-        _mode = _listen()
+        _state["mode"] = listen()
         _hello("start")
         _before()
         if hasattr(posix, "register_at_fork"):

@@ -11,9 +11,10 @@ _HERE = __file__.rpartition("/")[0]
 def _listen():
     if sys.version_info < (3, 6):
         return
+    import _vexxy_listening
     import _vexxy_recorder
 
-    _vexxy_recorder.begin()
+    _vexxy_recorder.begin(_vexxy_listening.listen)
 
 
 def _pass_on():
