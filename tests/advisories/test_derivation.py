@@ -199,6 +199,15 @@ def test_a_script_of_another_package_of_the_repository_is_less_sure() -> None:
         assert symbol.confidence == confidence
 
 
+def test_go_functions_are_named_by_import_path() -> None:
+    text = "--- a/v2/pkg/x.go\n+++ b/v2/pkg/x.go\n@@ -4 +4 @@\n-\treturn 1\n+\treturn 2\n"
+    old = "package x\n\nfunc (t *T) M() int {\n\treturn 1\n}\n"
+    tree = {"v2/go.mod": "module example.org/mod/v2\n\ngo 1.21\n", "v2/pkg/x.go": old}
+    history = FakeHistory(tree, tree, diff=text)
+    (symbol,) = derivation.commit_symbols(history, Fix(COMMIT, "seen"), ecosystem="Go")
+    assert (symbol.module, symbol.name) == ("example.org/mod/v2/pkg", "T.M")
+
+
 def test_a_diff_alone_gives_what_its_headers_name() -> None:
     text = (
         "--- a/src/parse.c\n+++ b/src/parse.c\n@@ -9,2 +9,3 @@ int parse(char *s)\n"

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from vexxy.advisories import service
+from vexxy.advisories import examination, service
 from vexxy.advisories.repository import Index
+from vexxy.advisories.rules import names
 from vexxy.sbom.types import Inventory, Package
 
 pytestmark = pytest.mark.shared
@@ -119,3 +121,37 @@ def test_functions_are_known_for_what_names_them(index: Index) -> None:
     assert counts["Go"] > 700
     assert counts["crates.io"] > 200
     assert counts["npm"] == 4
+
+
+@pytest.mark.parametrize(
+    ("image", "ecosystem"), [("b-flask", "PyPI"), ("c-express", "npm")]
+)
+def test_shipped_functions_agree_with_those_that_a_person_read(
+    image: str, ecosystem: str
+) -> None:
+    """Goal: names that were derived are those a reader finds. A second opinion only."""
+    path = SHARED / "images" / image / "symbols.json"
+    if not path.is_file():
+        pytest.skip("the workplace's truth tables are not here; nothing was compared")
+    rows = [row for row in json.loads(path.read_text()) if row["symbols"]]
+    agreed = [row for row in rows if _shares_a_function(row, ecosystem)]
+    assert len(agreed) >= 0.75 * len(rows)
+
+
+def _shares_a_function(row: dict[str, Any], ecosystem: str) -> bool:
+    record = json.loads((SHARED / "data/osv" / ecosystem / f"{row['id']}.json").read_text())
+    ids = {record["id"], *record.get("aliases", ())}
+    package = names.normalize(ecosystem, row["package"])
+    found = examination.shipped_overlay().get((ecosystem, package), ())
+    ours = {
+        (symbol.module, symbol.name.rpartition(".")[2])
+        for symbol in (line.symbol for line in found if line.vulnerability_id in ids)
+    }
+    modules = {module for module, _ in ours}
+    for one in row["symbols"]:
+        module, _, name = one.replace("#", ":").partition(":")
+        short = name.rpartition(".")[2]
+        whole = not short or short[:1].isupper() or (module, "") in ours
+        if (module, short) in ours or (whole and module in modules):
+            return True
+    return False

@@ -64,17 +64,47 @@ def commit_symbols(
         return ()
     mentions = _Mentions(history, parent, ecosystem)
     found = fixes.touched(changed, mentions)
-    tree = history.list_files(parent)
-    symbols = []
-    for one in found:
-        module = placing.module_of(one.path, ecosystem, tree=tree)
-        certainty = min(fix.certainty, one.confidence)
-        if ecosystem == "npm" and package:
-            described = history.read(parent, placing.description_of(one.path, tree))
-            foreign = not placing.describes(described, package)
-            certainty = min(certainty, fixes.CONFIDENCE_HEADER) if foreign else certainty
-        symbols.append(Symbol(module, one.name, fix.source, certainty))
-    return tuple(symbols)
+    places = _Places(history, parent, ecosystem=ecosystem, package=package)
+    return tuple(
+        Symbol(
+            places.module(one.path),
+            one.name,
+            fix.source,
+            min(fix.certainty, one.confidence, places.certainty(one.path)),
+        )
+        for one in found
+    )
+
+
+class _Places:
+    """What the files of one revision are called by those who install the package."""
+
+    def __init__(
+        self, history: History, revision: str, *, ecosystem: str, package: str
+    ) -> None:
+        self._history = history
+        self._revision = revision
+        self._ecosystem = ecosystem
+        self._package = package
+        self._tree = history.list_files(revision)
+
+    def module(self, path: str) -> str:
+        if self._ecosystem == "Go" and path.endswith(placing.GO):
+            described = self._description(path, "go.mod")
+            return placing.import_path(path, described, self._tree)
+        return placing.module_of(path, self._ecosystem, tree=self._tree)
+
+    def certainty(self, path: str) -> float:
+        """Less where the file may be of another package of the same repository."""
+        if self._ecosystem != "npm" or not self._package:
+            return 1.0
+        described = self._description(path, "package.json")
+        own = placing.describes(described, self._package)
+        return 1.0 if own else fixes.CONFIDENCE_HEADER
+
+    def _description(self, path: str, name: str) -> str | None:
+        place = placing.description_of(path, self._tree, name=name)
+        return self._history.read(self._revision, place)
 
 
 def _changed(history: History, commit: str, one: diffs.FileDiff) -> ChangedFile:

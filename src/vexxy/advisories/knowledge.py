@@ -148,7 +148,7 @@ def _candidates(symbol: Symbol, package: Package) -> Iterator[str]:
         folder = location.rpartition("/")[0]
         if package.type == "npm":
             inner = module.removeprefix(f"{package.name}/")
-            ends = ("", ".js") if inner.endswith((".js", ".mjs", ".cjs")) else (".js", "")
+            ends = ("",) if "." in inner.rpartition("/")[2] else (".js", "")
             yield from (f"{folder}/{inner}{end}" for end in ends)
         elif package.type == "pypi" and "/" not in module:
             base = f"{folder.rpartition('/')[0]}/{module.replace('.', '/')}"

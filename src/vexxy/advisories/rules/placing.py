@@ -29,6 +29,7 @@ _NO_CODE: Final = re.compile(
     r"|(?:^|/)zz_generated|\.d\.[cm]?ts$",
     re.IGNORECASE,
 )
+_GO_MODULE: Final = re.compile(r"^module\s+\"?([^\s\"]+)", re.MULTILINE)
 _ROOTS: Final = ("src/", "lib3/", "lib/", "python3/", "python/", "source/")
 
 
@@ -48,8 +49,6 @@ def module_of(path: str, ecosystem: str, *, tree: Collection[str] = ()) -> str:
         return _dotted(path, tree)
     if ecosystem == "npm":
         return path.removeprefix(_nearest(path, "package.json", tree))
-    if ecosystem == "Go" and path.endswith(GO):
-        return path.rpartition("/")[0]
     return path
 
 
@@ -74,9 +73,22 @@ def _nearest(path: str, name: str, tree: Collection[str]) -> str:
     return f"{folder}/" if folder else ""
 
 
-def description_of(path: str, tree: Collection[str]) -> str:
-    """Return the path of the `package.json` that a script belongs to."""
-    return f"{_nearest(path, 'package.json', tree)}package.json"
+def description_of(path: str, tree: Collection[str], *, name: str) -> str:
+    """Return the path of the `package.json` or `go.mod` that a source belongs to."""
+    return f"{_nearest(path, name, tree)}{name}"
+
+
+def import_path(path: str, description: str | None, tree: Collection[str]) -> str:
+    """Return the import path of the Go package that a file is of, by its `go.mod`.
+
+    Without one it is the folder, which no installed package is matched by.
+    """
+    folder = path.rpartition("/")[0]
+    found = _GO_MODULE.search(description or "")
+    if found is None:
+        return folder
+    inner = folder.removeprefix(_nearest(path, "go.mod", tree).rstrip("/")).strip("/")
+    return f"{found[1]}/{inner}" if inner else found[1]
 
 
 def describes(description: str | None, package: str) -> bool:
