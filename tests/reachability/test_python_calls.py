@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vexxy.reachability.calls.python.graph import Graph
-from vexxy.reachability.calls.python.start import Start
+from vexxy.reachability.calls.python.start import Loader, Start
 from vexxy.reachability.calls.types import Reach, Reached
 from vexxy.reachability.wire import pycalls
 
@@ -479,7 +479,7 @@ def test_a_file_that_could_be_loaded_otherwise_is_a_root() -> None:
     start = Start(
         loaded=frozenset({MAIN, LIB}),
         ran=frozenset({(MAIN, "start")}),
-        loadable={f"{SITE}/lib/plugin.py": "a plugin"},
+        loadable={f"{SITE}/lib/plugin.py": Loader("", "a plugin")},
     )
     found = Graph(Files(known), start).reach([LIB], "victim")
     assert found.reach is Reach.PATH

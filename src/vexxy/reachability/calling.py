@@ -24,6 +24,9 @@ from vexxy.tracer.types import ExecutionProfile, FunctionRecording, Runtime
 PYTHON_SUFFIXES: Final = (".py", ".pyw", ".pyc")
 INSTALLED: Final = re.compile(r".*/(?:site|dist)-packages/.*")
 # References that a call graph follows itself; every other one makes a root.
+BY_VALUE: Final = re.compile(
+    r"imports modules by a name known only|looks up entry points of an unknown group"
+)
 STATEMENTS: Final = frozenset({"imports", "requires"})
 TEXT_SUFFIXES: Final = (
     ".html", ".htm", ".jinja", ".jinja2", ".j2", ".mako", ".tmpl", ".tpl", ".txt",
@@ -123,7 +126,9 @@ class Calling:
                     for call in self._profile.functions
                     if runtime_of(call.path) is Runtime.NODE
                 ),
-                loadable=self._otherwise(SOURCE_SUFFIXES),
+                loadable={
+                    path: one.how for path, one in self._otherwise(SOURCE_SUFFIXES).items()
+                },
                 texts=dict(self._texts(loaded)),
                 is_application=lambda path: (
                     "/node_modules/" not in path and path not in self._owned
@@ -131,10 +136,10 @@ class Calling:
             ),
         )
 
-    def _otherwise(self, suffixes: tuple[str, ...]) -> Mapping[str, str]:
+    def _otherwise(self, suffixes: tuple[str, ...]) -> Mapping[str, python.Loader]:
         """Return the files that something else than a statement in code could load."""
         return {
-            path: one.how
+            path: python.Loader(one.via, one.how, BY_VALUE.match(one.how) is not None)
             for path, one in self._loadable.references.items()
             if path.endswith(suffixes) and one.how not in STATEMENTS
         }

@@ -149,9 +149,11 @@ def problems_of(package: Package, problems: Iterable[Problem]) -> list[Problem]:
     places = {*package.locations, *package.files}
     if package.embedded_in is not None:
         places.add(package.embedded_in)
+    # One without a path is about no place of the image: a missing set of advisories.
+    placed = (problem for problem in problems if problem.path)
     return [
         problem
-        for problem in problems
+        for problem in placed
         if problem.path in places
         or any(place.startswith(f"{problem.path.rstrip('/')}/") for place in places)
     ]

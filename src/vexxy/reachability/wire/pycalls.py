@@ -13,16 +13,17 @@ from typing import Final
 
 from vexxy.reachability.calls.python.facts import (
     BODY,
+    LITERAL,
     MAIN,
     ClassFacts,
     Computed,
-    Decorator,
     Import,
     Mention,
     ModuleFacts,
     Registration,
     Scope,
 )
+from vexxy.reachability.wire import pynodes
 
 WORD: Final = re.compile(rb"[A-Za-z_][A-Za-z0-9_]{1,99}")
 NAME_LIKE: Final = re.compile(r"[A-Za-z_]\w*(?:[.:][A-Za-z_]\w*)*")
@@ -32,8 +33,19 @@ TEMPLATE_WORD: Final = re.compile(r"[A-Za-z_]\w*")
 # The name they are asked for is what somebody mentioned, so it is a mention already.
 PASSING_ON: Final = ("__getattr__", "__getattribute__")
 IMPORTERS: Final = frozenset(
-    {"import_module", "__import__", "import_string", "import_object", "locate"}
-)
+    {"import_module", "__import__", "import_string", "import_object", "import_item",
+     "import_app", "load_module", "exec_module", "spec_from_file_location", "find_spec",
+     "find_module", "find_loader", "run_module", "run_path", "import_by_path", "locate",
+     "resolve_name", "_import_module", "importstr", "safe_import", "lazy_import",
+     "LazyModule", "LazyLoader", "safeimport"}
+)  # fmt: skip
+# They take every module that is there, so no name says which.
+ENUMERATORS: Final = frozenset(
+    {"iter_modules", "walk_packages", "listdir", "scandir", "iterdir", "glob", "rglob",
+     "iglob", "walk", "entry_points", "iter_entry_points", "load_entry_point",
+     "get_entry_map"}
+)  # fmt: skip
+GLUED: Final = re.compile(r"\w(?:%\w|\{)|(?:%[sdr]|\})\w")
 
 
 def parse(path: str, content: bytes) -> ModuleFacts:
@@ -91,6 +103,8 @@ class _Reader:
             ast.Assign: self._assign,
             ast.AnnAssign: self._assign,
             ast.Global: self._global,
+            ast.JoinedStr: self._joined,
+            ast.BinOp: self._joined,
         }
 
     def body(self, statements: Iterable[ast.AST], place: _Place) -> None:
@@ -112,14 +126,26 @@ class _Reader:
             self._visit(child, place)
 
     def _if(self, node: ast.If, place: _Place) -> None:
-        if place.scope.name == BODY and place.owner is None and _is_main(node.test):
+        if place.scope.name == BODY and place.owner is None and pynodes.is_main(node.test):
             main = self._facts.scopes.setdefault(MAIN, Scope(MAIN, node.lineno))
             self.body(node.body, _Place(main))
             self.body(node.orelse, place)
-        elif _last(node.test) == "TYPE_CHECKING":
+        elif pynodes.last(node.test) == "TYPE_CHECKING":
             self.body(node.orelse, place)
         else:
             self._children(node, place)
+
+    def _joined(self, node: ast.JoinedStr | ast.BinOp, place: _Place) -> None:
+        """Note names that are made of parts."""
+        parts = node.values if isinstance(node, ast.JoinedStr) else [node.left, node.right]
+        text = "".join(
+            one.value
+            if isinstance(one, ast.Constant) and isinstance(one.value, str)
+            else "{}"
+            for one in parts
+        )
+        place.scope.glues = place.scope.glues or GLUED.search(text) is not None
+        self._children(node, place)
 
     def _constant(self, node: ast.Constant, place: _Place) -> None:
         if isinstance(node.value, str):
@@ -143,8 +169,8 @@ class _Reader:
         defaults = (*node.args.defaults, *(one for one in node.args.kw_defaults if one))
         self.body((*node.decorator_list, *defaults), place)
         name = place.prefix + node.name
-        names = _parameters(node.args)
-        decorators = tuple(_decorator(one) for one in node.decorator_list)
+        names = pynodes.parameters(node.args)
+        decorators = tuple(pynodes.decorator(one) for one in node.decorator_list)
         static = any(one.mention.names[-1] == "staticmethod" for one in decorators)
         scope = self._facts.scopes.setdefault(
             name,
@@ -169,7 +195,7 @@ class _Reader:
         name = place.prefix + node.name
         given = (*node.bases, *(one.value for one in node.keywords))
         self.body((*node.decorator_list, *given), place)
-        bases = tuple(chain for one in given if (chain := _chain(one)))
+        bases = tuple(chain for one in given if (chain := pynodes.chain(one)))
         made = ClassFacts(name, node.lineno, (), scope=place.scope.name)
         facts = self._facts.classes.setdefault(name, made)
         facts.bases = tuple(dict.fromkeys((*facts.bases, *bases)))
@@ -211,17 +237,20 @@ class _Reader:
         body.bind(name, value)
 
     def _call(self, node: ast.Call, place: _Place) -> None:
-        name, scope = _last(node.func), place.scope
+        name, scope = pynodes.last(node.func), place.scope
         if name == "getattr" and len(node.args) > 1:
             _computed(node, scope)
         elif name in {"eval", "exec"} and isinstance(node.func, ast.Name):
             if node.args and not isinstance(node.args[0], ast.Constant):
                 scope.evaluates = scope.evaluates or node.lineno
         elif name in IMPORTERS and node.args:
-            constants = _constants(node.args[:1])
+            constants = pynodes.constants(node.args[:1])
             scope.imports += [Import(one, 0, None, node.lineno) for one in constants]
             if not constants:
                 scope.imports_by_value = scope.imports_by_value or node.lineno
+        if name in ENUMERATORS:
+            scope.imports_by_value = scope.imports_by_value or node.lineno
+            scope.glues = True
         _registration(node, name, scope)
         self._children(node, place)
 
@@ -233,7 +262,7 @@ class _Reader:
             self._visit(inner, place)
         elif isinstance(inner.ctx, ast.Store) and inner is node:
             return
-        chain = _chain(node)
+        chain = pynodes.chain(node)
         if chain is None:
             return
         if place.owner is not None:
@@ -246,79 +275,30 @@ class _Reader:
 
 def _computed(node: ast.Call, scope: Scope) -> None:
     name = node.args[1]
-    chain = _chain(node.args[0])
+    chain = pynodes.chain(node.args[0])
     names = chain.names if chain else ("",)
     if isinstance(name, ast.Constant):
         if isinstance(name.value, str):
             scope.mentions.append(Mention((*names, name.value), node.lineno))
     elif not (isinstance(name, ast.Name) and scope.name.endswith(PASSING_ON)):
-        scope.computed.append(Computed(names, _prefix(name), node.lineno))
-
-
-def _chain(node: ast.AST) -> Mention | None:
-    """Return `a.b.c` as a mention, with "" first where `a` is an expression."""
-    names: list[str] = []
-    line = getattr(node, "lineno", 0)
-    while isinstance(node, ast.Attribute):
-        names.append(node.attr)
-        node = node.value
-    if isinstance(node, ast.Name):
-        names.append(node.id)
-    elif not names:
-        return None
-    elif isinstance(node, ast.Call) and _last(node.func) == "super":
-        names.append("super()")
-    else:
-        names.append("")
-    return Mention(tuple(reversed(names)), line)
-
-
-def _last(node: ast.AST) -> str:
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def _decorator(node: ast.expr) -> Decorator:
-    called = isinstance(node, ast.Call)
-    function = node.func if isinstance(node, ast.Call) else node
-    mention = _chain(function) or Mention(("", ""), node.lineno)
-    if not isinstance(node, ast.Call):
-        return Decorator(mention, called)
-    methods: list[str] = []
-    for keyword in node.keywords:
-        if keyword.arg == "methods":
-            methods += _constants(ast.walk(keyword.value))
-    return Decorator(mention, called, tuple(_constants(node.args)), tuple(methods))
-
-
-def _constants(nodes: Iterable[ast.AST]) -> list[str]:
-    return [
-        one.value
-        for one in nodes
-        if isinstance(one, ast.Constant) and isinstance(one.value, str)
-    ]
+        scope.computed.append(Computed(names, pynodes.prefix(name), node.lineno))
 
 
 def _registration(node: ast.Call, name: str, scope: Scope) -> None:
-    texts = _constants(node.args)
+    texts = pynodes.constants(node.args)
     if not texts:
         return
     for given in (*node.args, *(one.value for one in node.keywords)):
-        chain = _chain(given)
+        chain = pynodes.chain(given)
         if chain is not None and not isinstance(given, ast.Constant):
             scope.registrations.append(Registration(name, texts[0], chain))
-
-
-def _parameters(arguments: ast.arguments) -> list[str]:
-    found = [*arguments.posonlyargs, *arguments.args]
-    extra = [*arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
-    return [one.arg for one in (*found, *extra) if one is not None]
 
 
 def _text(text: str, scope: Scope) -> None:
     if len(text) <= TEXT_CHARACTERS_MAX and NAME_LIKE.fullmatch(text):
         scope.texts.add(text)
+    elif "{" in text and GLUED.search(text):
+        scope.glues = True
     elif any(mark in text for mark in TEMPLATE_MARKS):
         scope.templates |= set(TEMPLATE_WORD.findall(text))
 
@@ -326,10 +306,12 @@ def _text(text: str, scope: Scope) -> None:
 def _bind_values(scope: Scope, targets: Sequence[ast.expr], value: ast.expr | None) -> None:
     made: Mention | None = None
     if isinstance(value, ast.Call):
-        called = _chain(value.func)
+        called = pynodes.chain(value.func)
         made = called and Mention((*called.names, "()"), called.line)
+    elif isinstance(value, pynodes.LITERALS):
+        made = Mention((LITERAL,), value.lineno)
     elif value is not None:
-        made = _chain(value)
+        made = pynodes.chain(value)
     for target in targets:
         for one in ast.walk(target):
             if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store):
@@ -348,28 +330,3 @@ def _bind_targets(scope: Scope, node: ast.AST) -> None:
                     scope.bind(one.id, None)
     if isinstance(node, ast.MatchAs | ast.MatchStar) and node.name:
         scope.bind(node.name, None)
-
-
-def _prefix(node: ast.expr) -> str:
-    """Return what a computed text begins with for certain."""
-    match node:
-        case ast.Constant(value=str() as text):
-            return text.partition("%")[0].partition("{")[0]
-        case ast.JoinedStr(values=[ast.Constant(value=str() as text), *_]):
-            return text
-        case ast.BinOp(left=left):
-            return _prefix(left)
-        case ast.Call(func=ast.Attribute(value=value, attr="format")):
-            return _prefix(value)
-        case _:
-            return ""
-
-
-def _is_main(test: ast.expr) -> bool:
-    return (
-        isinstance(test, ast.Compare)
-        and isinstance(test.left, ast.Name)
-        and test.left.id == "__name__"
-        and _constants(test.comparators) == ["__main__"]
-        and isinstance(test.ops[0], ast.Eq)
-    )

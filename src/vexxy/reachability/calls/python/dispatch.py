@@ -51,6 +51,9 @@ class Dispatch:
         self._methods: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
         self._functions: dict[str, set[tuple[str, str]]] = defaultdict(set)
         self._escaped: set[str] = set()
+        self._outside: set[str] = set()
+        # Files that an import by a value loads once their name is written somewhere.
+        self._awaited: dict[str, list[tuple[str, str, Where]]] = defaultdict(list)
         self._indexed: set[str] = set()
         self._heirs: dict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
 
@@ -188,6 +191,9 @@ class Dispatch:
         if facts.path in words:
             return
         words[facts.path] = (node, 0)
+        for path, importer, where in self._awaited.get(parts[-1], ()):
+            if self._may_name(facts.path, importer):
+                self._add(("module", path, BODY), Origin(*where))
         application = self._is_application
         if application(facts.path):
             self._join(parts[-1], (node, 0))
@@ -198,6 +204,26 @@ class Dispatch:
                 (node, 0),
                 near=lambda path: _top(path) == top or application(path),
             )
+
+    def when_named(self, path: str, importer: str, where: Where) -> None:
+        """Load a file once a text near the importer, or in the application, names it."""
+        stem = path.rpartition("/")[2].partition(".")[0]
+        name = path.split("/")[-2] if stem == "__init__" else stem
+        for source in self._words.get(name, {}):
+            if self._may_name(source, importer):
+                self._add(("module", path, BODY), Origin(*where))
+                return
+        if name in self._outside:
+            self._add(("module", path, BODY), Origin(*where))
+            return
+        self._awaited[name].append((path, importer, where))
+
+    def _may_name(self, source: str, importer: str) -> bool:
+        return _top(source) == _top(importer) or self._is_application(source)
+
+    def outside(self, word: str) -> None:
+        """Note a word that stands outside Python code."""
+        self._outside.add(word)
 
     def dotted(self, parts: Sequence[str], node: Node, *, wide: bool) -> None:
         """Take a path of names in a text for a mention of what it leads to.

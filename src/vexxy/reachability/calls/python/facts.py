@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 BODY: Final = ""
+LITERAL: Final = "<literal>"
 MAIN: Final = "if __name__ == '__main__'"
 
 
@@ -82,6 +83,7 @@ class Scope:
         templates: Words of texts that look like templates.
         shared: Names declared `global`.
         evaluates: Line of an `eval` or `exec` of text that is not a constant, else 0.
+        glues: Whether it makes names out of parts (`"handler_" + kind`).
         imports_by_value: Line of an import of a name that is not a constant, else 0.
     """
 
@@ -102,6 +104,7 @@ class Scope:
     shared: set[str] = field(default_factory=set)
     evaluates: int = 0
     imports_by_value: int = 0
+    glues: bool = False
 
     def bind(self, name: str, value: Bound) -> None:
         """Note one more thing that a name may stand for."""

@@ -6,6 +6,7 @@ is in use. What was seen running is a root, so that a branch not taken counts as
 """
 
 import heapq
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
@@ -21,7 +22,7 @@ from vexxy.reachability.calls.python.facts import (
     Scope,
 )
 from vexxy.reachability.calls.python.names import Names, Sources
-from vexxy.reachability.calls.python.start import Node, Origin, Start
+from vexxy.reachability.calls.python.start import Loader, Node, Origin, Start
 from vexxy.reachability.calls.types import Reach, Reached, Step
 from vexxy.reachability.wire import pydecorators
 
@@ -54,6 +55,8 @@ class Graph:
         self._origins: dict[Node, Origin] = {}
         self._queue: list[tuple[int, int, Node]] = []
         self._dispatch: Final = Dispatch(self._names, start.is_application, self._add)
+        # Files, by the Python file that could load them otherwise than by a statement.
+        self._led: dict[str, list[str]] = defaultdict(list)
         self._keepers: dict[str, frozenset[tuple[str, bool]] | None] = {}
         self._opened: list[str] = []
         self._entered: set[str] = set()
@@ -141,8 +144,18 @@ class Graph:
             self._root(("scope", path, name), f"{name} of {path}, which ran", 1)
         for path in sorted(self._start.loaded):
             self._root(("module", path, BODY), f"the import of {path}", 2)
-        for path, why in sorted(self._start.loadable.items()):
-            self._root(("module", path, BODY), f"{path} could be loaded ({why})", 3)
+        for path, loader in sorted(self._start.loadable.items()):
+            if loader.via.endswith((".py", ".pyw")):
+                self._led[loader.via].append(path)
+            else:
+                self._root(("module", path, BODY), _could_load(path, loader), 3)
+        self._outside()
+        while self._queue:
+            _, _, node = heapq.heappop(self._queue)
+            self._expand(node)
+
+    def _outside(self) -> None:
+        """Take what the interpreter and texts outside Python code mention."""
         outside: Node = ("module", "", BODY)
         self._origins[outside] = Origin(None, 0, "the interpreter")
         for name in CALLED_FROM_C:
@@ -152,11 +165,9 @@ class Graph:
             self._origins.setdefault(text, Origin(None, 0, f"the text of {path}"))
             parts = word.replace(":", ".").split(".")
             self._dispatch.attribute(parts[-1], text, 0)
+            self._dispatch.outside(parts[-1])
             if len(parts) > 1:
                 self._dispatch.dotted(parts, text, wide=True)
-        while self._queue:
-            _, _, node = heapq.heappop(self._queue)
-            self._expand(node)
 
     def _handlers_first(self, path: str) -> None:
         """Reach what the application registers before anything else.
@@ -205,6 +216,11 @@ class Graph:
                 self._dispatch.attribute(word, node, 0)
                 self._dispatch.everywhere(word, node)
             return
+        by_value = any(one.imports_by_value for one in facts.scopes.values())
+        for path in self._led.get(facts.path, ()):
+            # By a value: once code that imports so is reached, and a name says which.
+            if not (self._start.loadable[path].by_value and by_value):
+                self._add(("module", path, BODY), Origin(node, 0))
         self._scope(facts, facts.body, node)
         if facts.path in self._start.mains and MAIN in facts.scopes:
             self._scope(facts, facts.scopes[MAIN], node)
@@ -226,10 +242,24 @@ class Graph:
             self._registered(facts, scope, registration)
         self._definitions(facts, scope, node)
         application = self._start.is_application(facts.path)
+        self._by_value(facts, scope, node)
         if scope.evaluates and application:
             self._opened.append(
                 f"{facts.path}:{scope.evaluates} runs text that is made while it runs"
             )
+
+    def _by_value(self, facts: ModuleFacts, scope: Scope, node: Node) -> None:
+        """Load what an import of a name that is a value may mean."""
+        if not scope.imports_by_value:
+            return
+        application = self._start.is_application(facts.path)
+        where = (node, scope.imports_by_value)
+        for path in self._led.get(facts.path, ()):
+            found: Node = ("module", path, BODY)
+            if application or scope.glues:
+                self._add(found, Origin(*where))
+            else:
+                self._dispatch.when_named(path, facts.path, where)
 
     def _definitions(self, facts: ModuleFacts, scope: Scope, node: Node) -> None:
         """Reach what decorators in this scope register."""
@@ -308,3 +338,7 @@ class Graph:
                     self._dispatch.on_self(target, name, (node, mention.line))
         for name in places.unknown:
             self._dispatch.attribute(name, node, mention.line)
+
+
+def _could_load(path: str, loader: Loader) -> str:
+    return f"{path} could be loaded ({loader.via or 'the run'} {loader.how})"

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple, Protocol
 
 from vexxy.reachability.calls.python.facts import (
     BODY,
+    LITERAL,
     Bound,
     Import,
     Mention,
@@ -187,9 +188,9 @@ class Names:
         return Places(tuple(current), tuple(passed), tuple(unknown))
 
     def _first(self, facts: ModuleFacts, scope: Scope, name: str) -> Meaning:
-        if name == "super()":
-            owner = _owner(facts, scope)
-            return ([Target("super", facts.path, owner)], True) if owner else ([], False)
+        special = _special(facts, scope, name)
+        if special is not None:
+            return [special], bool(special.kind)
         inner: Scope | None = scope
         while inner is not None and inner.name != BODY:
             if inner.owner and name == inner.receiver:
@@ -222,6 +223,8 @@ class Names:
     def _step(self, target: Target, name: str) -> Meaning:
         if target.kind == "module":
             return self.member(target.path, name)
+        if target.kind in {"literal", ""}:
+            return [], bool(target.kind)
         if target.kind == "scope":
             return [], False
         if name == "()":
@@ -285,6 +288,16 @@ def _around(path: str, directory: str) -> bool:
     """Whether a file is the initializer of a package around a directory."""
     own, _, name = path.rpartition("/")
     return name.startswith("__init__.") and f"{directory}/".startswith(f"{own}/")
+
+
+def _special(facts: ModuleFacts, scope: Scope, name: str) -> Target | None:
+    """Return what a constant or `super()` is; an empty kind where nobody knows."""
+    if name == LITERAL:
+        return Target("literal", "")
+    if name == "super()":
+        owner = _owner(facts, scope)
+        return Target("super", facts.path, owner) if owner else Target("", "")
+    return None
 
 
 def _owner(facts: ModuleFacts, scope: Scope) -> str | None:

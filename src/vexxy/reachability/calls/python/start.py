@@ -16,6 +16,20 @@ class Origin(NamedTuple):
     root: str = ""
 
 
+class Loader(NamedTuple):
+    """Who could load a file, and how.
+
+    Attributes:
+        via: The file that leads to it; empty when the run itself does.
+        how: In words that fit between the two paths.
+        by_value: Whether a name in `via` that is a value must say so.
+    """
+
+    via: str
+    how: str
+    by_value: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """What a graph starts from.
@@ -23,8 +37,7 @@ class Start:
     Attributes:
         loaded: Canonical paths of Python files whose top level ran.
         ran: Functions that were seen running, as (path, qualified name).
-        loadable: Files that could be loaded in other ways than by an import statement,
-            each with why.
+        loadable: Files that could be loaded in other ways than by an import statement.
         mains: Files that were run as programs.
         texts: Names that texts outside Python code mention (templates, configuration),
             each with the path of the text.
@@ -34,7 +47,7 @@ class Start:
 
     loaded: frozenset[str]
     ran: frozenset[tuple[str, str]]
-    loadable: Mapping[str, str] = field(default_factory=dict)
+    loadable: Mapping[str, "Loader"] = field(default_factory=dict)
     mains: frozenset[str] = frozenset()
     texts: Mapping[str, str] = field(default_factory=dict)
     is_application: Callable[[str], bool] = lambda _: False
