@@ -135,12 +135,28 @@ def test_a_patch_serves_the_cves_of_its_name_or_else_of_its_description() -> Non
 def test_a_patch_for_several_holes_is_less_sure() -> None:
     one = patches.changed_functions({"CVE-2099-1111.patch": PATCH})
     two = patches.changed_functions({"CVE-2099-1111-CVE-2099-2222.patch": PATCH})
-    assert one["CVE-2099-1111"][0].confidence == patches.CONFIDENCE
+    assert one["CVE-2099-1111"][0].confidence == patches.CONFIDENCE_HEADER
     assert two["CVE-2099-2222"][0].confidence == patches.CONFIDENCE_SHARED
     both = patches.changed_functions(
         {"a-CVE-2099-1111-CVE-2099-2222": PATCH, "b-CVE-2099-1111": PATCH}
     )
-    assert both["CVE-2099-1111"][0].confidence == patches.CONFIDENCE
+    assert both["CVE-2099-1111"][0].confidence == patches.CONFIDENCE_HEADER
+
+
+def test_a_definition_inside_the_hunk_is_surer_than_the_header() -> None:
+    """The header may name the function before the one that is changed."""
+    text = in_file(
+        "a.c",
+        " int",
+        " second(int n)",
+        " {",
+        "-\tcopy(n);",
+        "+\tcopy(1);",
+        header="f(void)",
+    )
+    found = patches.changed_functions({"CVE-2099-1111.patch": text})
+    (change,) = found["CVE-2099-1111"]
+    assert (change.function, change.confidence) == ("second", patches.CONFIDENCE)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ _SCRIPT_DEFINITION: Final = re.compile(r"\s*(?:async\s+def|def|cdef|cpdef|sub)\s
 _COMMENT: Final = re.compile(r"\s*(?:/\*|\*|//|\{?\s*\}?\s*$)")
 
 CONFIDENCE: Final = 0.8
+CONFIDENCE_HEADER: Final = 0.6
 CONFIDENCE_SHARED: Final = 0.5
 _FOCUSED_MAX: Final = 8
 
@@ -46,17 +47,20 @@ def changed_functions(patches: Mapping[str, str]) -> dict[str, tuple[Change, ...
     """Return by CVE the functions that its patches change; none found is an empty tuple.
 
     A patch belongs to the CVEs in its file name, or else in its description. One that
-    serves several, or changes many functions, says less about each.
+    serves several, or changes many functions, says less about each; so does a name that
+    only a hunk's header gives.
     """
     found: dict[str, dict[tuple[str, str], Change]] = defaultdict(dict)
     for path, text in sorted(patches.items()):
         cves = _cves(path, text)
-        functions = tuple(dict.fromkeys(functions_of(text)))
+        functions: dict[tuple[str, str], bool] = defaultdict(bool)
+        for module, function, seen in _named(text):
+            functions[module, function] |= seen
         focused = len(cves) == 1 and len(functions) <= _FOCUSED_MAX
-        confidence = CONFIDENCE if focused else CONFIDENCE_SHARED
         for cve in cves:
             known = found[cve]
-            for module, function in functions:
+            for (module, function), seen in functions.items():
+                confidence = _confidence(focused=focused, seen=seen)
                 change = Change(module, function, confidence, path)
                 if known.setdefault((module, function), change).confidence < confidence:
                     known[module, function] = change
@@ -71,8 +75,20 @@ def _cves(path: str, text: str) -> tuple[str, ...]:
     return tuple(sorted(set(named)))
 
 
+def _confidence(*, focused: bool, seen: bool) -> float:
+    if not focused:
+        return CONFIDENCE_SHARED
+    return CONFIDENCE if seen else CONFIDENCE_HEADER
+
+
 def functions_of(text: str) -> Iterator[tuple[str, str]]:
     """Yield file and function of each change, in the patch's order."""
+    for file, function, _ in _named(text):
+        yield file, function
+
+
+def _named(text: str) -> Iterator[tuple[str, str, bool]]:
+    """Yield file and function of each change, and if its definition was in the hunk."""
     file = ""
     body: list[str] = []
     context = ""
@@ -100,14 +116,16 @@ def _file(line: str) -> str:
     return "" if path == "/dev/null" else path.partition("/")[2] or path
 
 
-def _changed(file: str, context: str, body: list[str]) -> Iterator[tuple[str, str]]:
+def _changed(file: str, context: str, body: list[str]) -> Iterator[tuple[str, str, bool]]:
     if _NO_CODE.search(file):
         return
     if _C_FILE.search(file):
-        yield from ((file, name) for name in _walk(context, body, define=_c_definition))
+        found = _walk(context, body, define=_c_definition)
     elif _SCRIPT_FILE.search(file):
-        names = _walk(context, body, define=_script_definition)
-        yield from ((file, name) for name in names)
+        found = _walk(context, body, define=_script_definition)
+    else:
+        return
+    yield from ((file, name, seen) for name, seen in found)
 
 
 class _Definition(NamedTuple):
@@ -132,13 +150,16 @@ def _script_definition(line: str) -> _Definition | None:
 
 def _walk(
     context: str, body: list[str], *, define: Callable[[str], _Definition | None]
-) -> Iterator[str]:
+) -> Iterator[tuple[str, bool]]:
     """Yield the function around each changed line; one that the patch adds is left out.
+
+    With it, whether its definition is in the hunk and not only in the header.
 
     A function that only the fixed version has cannot be called in the vulnerable one.
     """
     begun = define(context.strip())
     current = begun.name if begun else None
+    seen = False
     added: set[str] = set()
     removed = {
         found.name
@@ -149,9 +170,9 @@ def _walk(
         sign, code = line[:1], line[1:]
         found = define(code)
         if found is not None:
-            current = found.name
+            current, seen = found.name, True
             if sign == "+" and current is not None and current not in removed:
                 added.add(current)
         changed = sign in {"+", "-"} and not _COMMENT.match(code)
         if changed and current is not None and current not in added:
-            yield current
+            yield current, seen
