@@ -38,6 +38,8 @@ CLOSURE_USER = (
         ("_ZN2ns3BoxINS_5PlainEE3addEi", ""),
         ("_ZNSt6vectorIiSaIiEE9push_backEi", ""),
         ("_Z5plaini", "plain"),
+        ("_ZL5quieti", "quiet"),
+        ("_ZN2nsL5quietEi", "ns::quiet"),
         ("_ZN4core3fmt5Write9write_fmt17h0123456789abcdefE", "core::fmt::Write::write_fmt"),
         (
             "_ZN8smallvec17SmallVec$LT$A$GT$11insert_many17h0123456789abcdefE",
@@ -154,6 +156,47 @@ def test_a_go_program_without_section_headers_is_read_as_well(go_program: bytes)
 
     names = ["runtime.main", "runtime.add"]
     assert places.resolve(bytes(headless), names) == places.resolve(go_program, names)
+
+
+CPLUSPLUS = r"""
+#include <string>
+namespace ns {
+template <class T> struct Box {
+	T held;
+	__attribute__((noinline)) void add(T more) { held += more; }
+};
+struct Own { int n; __attribute__((noinline)) int run(int k) { return n * k; } };
+}
+int main(int count, char **words)
+{
+	ns::Box<int> numbers{count};
+	ns::Box<std::string> texts;
+	numbers.add(2);
+	texts.add(words[0]);
+	return ns::Own{numbers.held}.run(count);
+}
+"""
+
+
+def test_a_function_with_an_instance_of_unknown_name_is_never_cleared(
+    tmp_path: Path,
+) -> None:
+    """`Box<int>::add` can be read, `Box<std::string>::add` cannot, and may run."""
+    compiler = shutil.which("c++")
+    if compiler is None:
+        pytest.skip("no C++ compiler on this machine")
+    (tmp_path / "a.cc").write_text(CPLUSPLUS)
+    made = tmp_path / "a"
+    subprocess.run(
+        [compiler, "-O1", "-g", "-o", str(made), str(tmp_path / "a.cc")], check=True
+    )
+
+    found = places.resolve(made.read_bytes(), ["ns::Box::add", "ns::Own::run"])
+
+    assert found["ns::Box::add"].places
+    assert "not understood" in found["ns::Box::add"].obstacle
+    assert found["ns::Own::run"].places
+    assert found["ns::Own::run"].obstacle == ""
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

@@ -22,6 +22,7 @@ class SymbolFunctions:
 
     def __init__(self, image: elf.Image) -> None:
         self._image = image
+        self._unread = [one.name for one in image.symbols if _is_unread(one.name)]
         self._by_name: dict[str, list[elf.Symbol]] = {}
         for symbol in image.symbols:
             self._by_name.setdefault(readable(symbol.name), []).append(symbol)
@@ -57,7 +58,11 @@ class SymbolFunctions:
                     places.setdefault(place.offset, place)
             if not {symbol.address for symbol in symbols} <= set(function.entries):
                 obstacle = "the debug data knows only some of the functions of this name"
-        elif described.obstacle:
+        if own in described.hidden or any(
+            mangling.may_hide(raw, own) for raw in self._unread
+        ):
+            obstacle = "some names that may be of it are not understood"
+        elif function is None and described.obstacle:
             obstacle = f"{obstacle}; {described.obstacle}"
         return Watchable(name, tuple(places.values()), obstacle)
 
@@ -82,6 +87,10 @@ def _without_file(name: str) -> str:
     """Return the function of `deps/lua/src/lparser.c:luaY_parser`."""
     file, colon, function = name.rpartition(":")
     return function if colon and not file.endswith(":") and "." in file else name
+
+
+def _is_unread(name: str) -> bool:
+    return name.startswith(("_Z", "_R")) and not mangling.path_of(name.partition("@")[0])
 
 
 def readable(name: str) -> str:

@@ -55,6 +55,8 @@ class Described:
     """What was found; `obstacle` says why there is less than one would expect."""
 
     functions: dict[str, Function] = field(default_factory=dict)
+    hidden: set[str] = field(default_factory=set)
+    """Functions of which some instances have names that are not understood."""
     obstacle: str = ""
 
 
@@ -100,8 +102,16 @@ def _describe(
         symbol.size and symbol.address not in known and symbol.name not in STARTING
         for symbol in image.symbols
     )
+    endings = {name.rpartition("::")[2].lstrip("~") for name in names}
+    readable: dict[str, str] = {}
     for body in bodies.values():
-        name, may_be_elsewhere = _named(bodies, body)
+        raw, may_be_elsewhere = _named(bodies, body)
+        if raw not in readable:  # most are nobody's, and reading a name takes long
+            named = any(ending in raw for ending in endings)
+            readable[raw] = _readable(raw) if named else ""
+        if body.ranges and any(ending in raw for ending in endings):
+            found.hidden |= {one for one in names if mangling.may_hide(raw, one)}
+        name = readable[raw]
         if name not in names:
             continue
         function = found.functions.setdefault(name, Function())
@@ -128,7 +138,7 @@ def _add_copy(
         function.obstacle = "a copy of it is in a function without addresses"
         return
     blocks = [(start, image.data(start, end - start)) for start, end in holder.ranges]
-    held_by = _named(bodies, holder)[0] or f"{holder.ranges[0][0]:#x}"
+    held_by = _readable(_named(bodies, holder)[0]) or f"{holder.ranges[0][0]:#x}"
     try:
         entries = flow.ways_in(blocks, image.machine, body.ranges)
     except Unreadable as error:
@@ -137,16 +147,23 @@ def _add_copy(
     function.inlined += [(held_by, address) for address in entries]
 
 
+def _readable(raw: str) -> str:
+    return mangling.path_of(raw) or raw
+
+
 def _named(bodies: dict[int, _Body], body: _Body) -> tuple[str, bool]:
     """Return a body's name, and whether other files may hold copies as well."""
     may_be_elsewhere = body.may_be_elsewhere
+    name = body.name
     for _ in range(CHAIN_MAX):
         following = None if body.origin is None else bodies.get(body.origin)
         if following is None:
             break
         body = following
         may_be_elsewhere |= body.may_be_elsewhere
-    return body.name, may_be_elsewhere
+        if body.name and not name.startswith(("_Z", "_R")):
+            name = body.name
+    return name, may_be_elsewhere
 
 
 def _bodies(image: elf.Image) -> Iterator[tuple[int, _Body]]:
@@ -191,8 +208,7 @@ def _body(die: Any, ranges: Ranges, holder: int | None) -> _Body:  # noqa: ANN40
 def _name(die: Any) -> str:  # noqa: ANN401  pyelftools has no types
     for key in NAMES:
         if key in die.attributes:
-            raw = bytes(die.attributes[key].value).decode("utf-8", "replace")
-            return mangling.path_of(raw) or raw
+            return bytes(die.attributes[key].value).decode("utf-8", "replace")
     return ""
 
 

@@ -31,13 +31,30 @@ def path_of(name: str) -> str:
     try:
         if name.startswith("_ZN"):
             return _nested(name)
-        if name.startswith("_Z") and name[2:3].isdigit():
-            return _take_name(name, 2)[0]
+        start = 3 if name.startswith("_ZL") else 2
+        if name.startswith("_Z") and name[start : start + 1].isdigit():
+            return _take_name(name, start)[0]
         if name.startswith("_R"):
             return without_arguments(_Rust(name[2:]).path())
     except (_Unknown, ValueError, IndexError, RecursionError):
         return ""
     return ""
+
+
+def may_hide(raw: str, path: str) -> bool:
+    """Return whether a name that is not understood may be an instance of a function.
+
+    Args:
+        raw: A mangled name, or one without its surroundings.
+        path: As `path_of` gives it.
+    """
+    outer, _, own = path.rpartition("::")
+    if not outer or raw == own:
+        return bool(outer)
+    own = own.lstrip("~")
+    # Both schemes write a word behind its length; Rust may put `_` between them.
+    is_in = f"{len(own)}{own}" in raw or f"{len(own)}_{own}" in raw
+    return is_in and raw.startswith(("_Z", "_R")) and not path_of(raw)
 
 
 def without_arguments(path: str) -> str:
@@ -59,6 +76,8 @@ def _nested(name: str) -> str:
         if name.startswith("St", at):
             parts.append("std")
             at += 2
+        elif name[at] == "L" and name[at + 1].isdigit():
+            at += 1
         elif name[at] == "I":
             at = _skip_arguments(name, at)
         elif name[at] in "CD" and name[at + 1].isdigit():
