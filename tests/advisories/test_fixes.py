@@ -1,6 +1,10 @@
 """From the lines of a fix to the functions that are vulnerable."""
 
+import difflib
 from collections.abc import Iterable
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vexxy.advisories.rules import diffs, fixes, placing
 from vexxy.advisories.rules.fixes import ChangedFile
@@ -183,3 +187,65 @@ def test_npm_modules_are_paths_inside_their_package() -> None:
     assert placing.describes('{"name": "a"}', "a")
     assert not placing.describes('{"name": "b"}', "a")
     assert not placing.describes(None, "a")
+
+
+LINES = st.lists(
+    st.one_of(
+        st.sampled_from(
+            [
+                "--- a/x.py",
+                "+++ b/x.py",
+                "@@ -1,2 +1 @@",
+                "@@ -0,0 +1 @@ def f():",
+                "-a",
+                "+b",
+                " c",
+                "--- x",
+                "\\ No newline at end of file",
+                "diff --git a/x b/x",
+                "",
+            ]
+        ),
+        st.text(max_size=12),
+    ),
+    max_size=30,
+)
+
+
+@given(lines=LINES)
+def test_any_text_can_be_read_as_a_diff(lines: list[str]) -> None:
+    for one in diffs.files("\n".join(lines)):
+        assert all(line >= 0 for line in (*one.removed, *one.added))
+        outline = python.outline("def f():\n    return 1\n")
+        change = ChangedFile("x.py", one.removed, one.added, outline, outline)
+        assert {name.name for name in fixes.touched([change], nowhere)} <= {"f", ""}
+
+
+@given(data=st.data())
+def test_a_changed_line_always_names_the_function_around_it(data: st.DataObject) -> None:
+    """Goal: no change is lost. Method: change one drawn line of a file, compare texts."""
+    count = data.draw(st.integers(1, 6))
+    before = [
+        line
+        for n in range(count)
+        for line in (f"def f{n}(a):", f"    b = a + {n}", "    return b")
+    ]
+    place = data.draw(st.integers(0, len(before) - 1))
+    after = list(before)
+    if place % 3 == 0:
+        after[place] = after[place].replace("(a)", "(a, c=1)")
+    else:
+        after[place] = after[place] + " + 1"
+    old, new = "\n".join(before) + "\n", "\n".join(after) + "\n"
+    text = "".join(
+        difflib.unified_diff(
+            old.splitlines(keepends=True), new.splitlines(keepends=True), "a/x.py", "b/x.py"
+        )
+    )
+    assert set(found(a_change_of(old, new, text))) == {f"f{place // 3}"}
+
+
+def a_change_of(before: str, after: str, text: str) -> ChangedFile:
+    (diff,) = diffs.files(text)
+    old, new = python.outline(before), python.outline(after)
+    return ChangedFile("x.py", diff.removed, diff.added, old, new)
