@@ -150,6 +150,26 @@ def test_inlined_functions_of_a_stripped_go_program_are_found(go_program: bytes)
     assert found["no/such.Function"].absent
 
 
+def test_nothing_is_absent_from_a_program_whose_names_may_be_changed(
+    go_program: bytes,
+) -> None:
+    """Obfuscators change the names and take the build information away."""
+    unknown = go_program.replace(b"path\tcommand-line", b"htap\tcommand-line")
+    assert unknown != go_program
+
+    found = places.resolve(unknown, ["no/such.Function"])
+
+    assert not found["no/such.Function"].absent
+    assert "changed" in found["no/such.Function"].obstacle
+
+
+def test_functions_of_the_program_itself_are_found_by_its_path(go_program: bytes) -> None:
+    """Built from a file it has no path of its own, so that any may be meant."""
+    found = places.resolve(go_program, ["example.org/any/path.main", "main.main"])
+
+    assert found["example.org/any/path.main"].places == found["main.main"].places
+
+
 def test_a_go_program_without_section_headers_is_read_as_well(go_program: bytes) -> None:
     headless = bytearray(go_program)
     headless[40:48] = bytes(8)

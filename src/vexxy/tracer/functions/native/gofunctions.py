@@ -1,7 +1,7 @@
 """Where a Go program's functions can be watched: entries, inlined copies, closures."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from vexxy.tracer.functions.native.errors import Unreadable
@@ -13,6 +13,9 @@ PLACES_MAX: Final = 4096
 DOT: Final = re.compile(r"%([0-9a-fA-F]{2})")
 ARGUMENTS: Final = re.compile(r"\[[^\[\]]*\]")
 RECEIVER: Final = re.compile(r"\(\*?([^()]*)\)")
+WITHOUT_PATH: Final = "command-line-arguments"
+"""What a program is called that was built from files instead of a package."""
+RENAMED: Final = "the program does not say how it was built; its names may be changed"
 CLOSURE: Final = re.compile(r"\.(?:func|gowrap|deferwrap)\d[\w.]*$")
 
 
@@ -46,8 +49,14 @@ class GoFunctions:
 
         A name with no code in the program is `absent`.
         """
-        wanted = {name: self._linked_as(name) for name in names}
-        offsets = self._offsets(frozenset(wanted.values()))
+        candidates = {name: (normalize(name), self._in_main(name)) for name in names}
+        possible = {own for both in candidates.values() for own in both if own}
+        offsets = self._offsets(possible)
+        there = set(offsets.values())
+        wanted = {
+            name: in_main if in_main in there and own not in there else own
+            for name, (own, in_main) in candidates.items()
+        }
         copies, obstacle = self._copies(offsets)
         return {
             name: self._watchable(
@@ -56,18 +65,15 @@ class GoFunctions:
             for name, own in wanted.items()
         }
 
-    def _linked_as(self, name: str) -> str:
-        """Return the name inside this program, whose own package is `main`."""
-        name = normalize(name)
-        package, dot, rest = name.rpartition("/")
+    def _in_main(self, name: str) -> str:
+        """Return the name where it is of the program's own package, which is `main`."""
+        package, _, rest = normalize(name).rpartition("/")
         first, _, function = rest.partition(".")
-        path = f"{package}/{first}" if dot or package else first
-        if function and name not in self._entries and path == (self._main or path):
-            own = f"main.{function}"
-            return own if self._main or own in self._entries else name
-        return name
+        path = f"{package}/{first}" if package else first
+        is_main = self._main in {None, path, WITHOUT_PATH}
+        return f"main.{function}" if function and is_main else ""
 
-    def _offsets(self, names: frozenset[str]) -> dict[int, str]:
+    def _offsets(self, names: Collection[str]) -> dict[int, str]:
         """Return the names wanted by their offsets in the table; inlined ones too."""
         header = self._table.header
         block = self._table.bytes[header.names : header.units]
@@ -115,6 +121,8 @@ class GoFunctions:
             for place in self._place(PlaceKind.ENTRY, one.entry)
         ]
         places += copies
+        if not places and not obstacle and self._main is None:
+            obstacle = RENAMED  # obfuscators take the build information away too
         is_absent = not places and not obstacle
         for closure, one in self._closures.get(own, []):
             places += self._place(PlaceKind.CLOSURE, one.entry, closure)
