@@ -30,6 +30,8 @@ from vexxy.sandbox.types import (
 
 LOG_BYTES_MAX: Final = 1024 * 1024
 STOP_SECONDS: Final = 2.0
+# A recorder of functions looks for the announcement five times a second.
+LAST_WORDS_SECONDS: Final = 1.0
 EXIT_CODE_SECONDS_MAX: Final = 5.0
 CHECK_SECONDS: Final = 0.05
 CHECK_DISK_SECONDS: Final = 2.0
@@ -210,6 +212,7 @@ class Sandbox:
         by_itself = before.status is ContainerStatus.EXITED
         usage = Usage() if by_itself else self._engine.usage(container_id)
         if not by_itself:
+            self._await_last_words()
             heard = processes.handles_signal(self.process_id, self._stop_signal())
             self._engine.stop(container_id, timeout_seconds=timeout_seconds if heard else 0)
         state = before if by_itself else self._engine.state(container_id)
@@ -222,6 +225,11 @@ class Sandbox:
             logs=self.logs(),
             usage=usage,
         )
+
+    def _await_last_words(self) -> None:
+        if self._told_place is not None:
+            self._told_place.announce_end()
+            time.sleep(LAST_WORDS_SECONDS)
 
     def told(self) -> attached.Told:
         """Return what was left in the directory attached for it; known after `end`."""

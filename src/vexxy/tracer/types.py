@@ -76,6 +76,8 @@ class Process:
     Attributes:
         executable: Canonical path of the binary (the interpreter, for a script).
         script: Canonical path of the script a `#!` line led from, else None.
+        ended_seconds: From the start of the recording to its end, None if it was not
+            seen to end.
     """
 
     process_id: int
@@ -84,6 +86,7 @@ class Process:
     arguments: tuple[str, ...] = ()
     script: str | None = None
     first_seen_seconds: float = 0.0
+    ended_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

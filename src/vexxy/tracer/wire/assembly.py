@@ -43,6 +43,7 @@ class Assembly:
     _code: set[str] = field(default_factory=set)
     _processes: list[Process] = field(default_factory=list)
     _unlisted_processes: int = 0
+    _listed: dict[int, int] = field(default_factory=dict)
     _running: dict[int, _Running] = field(default_factory=dict)
     _connections: dict[NetworkConnection, None] = field(default_factory=dict)
     _refusals: dict[tuple[object, ...], Refusal] = field(default_factory=dict)
@@ -61,7 +62,7 @@ class Assembly:
             case lines.Fork():
                 self._add_fork(event)
             case lines.Exit():
-                self._running.pop(event.process_id, None)
+                self._add_exit(event)
             case lines.Network():
                 self._add_network(event)
             case lines.Refused():
@@ -252,7 +253,15 @@ class Assembly:
             script=event.script,
             first_seen_seconds=event.seconds,
         )
+        self._listed[event.process_id] = len(self._processes)
         self._processes.append(process)
+
+    def _add_exit(self, event: lines.Exit) -> None:
+        self._running.pop(event.process_id, None)
+        index = self._listed.pop(event.process_id, None)
+        if index is not None:
+            ended = replace(self._processes[index], ended_seconds=event.seconds)
+            self._processes[index] = ended
 
     def _add_fork(self, event: lines.Fork) -> None:
         parent = self._running.get(event.parent_process_id)
