@@ -521,3 +521,54 @@ def test_no_text_breaks_the_reader(text: str) -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_break_the_reader(content: bytes) -> None:
     assert pycalls.parse("/x.py", content).body is not None
+
+
+LOADER = """
+    from importlib import import_module
+    def load(name):
+        return import_module(name)
+"""
+PLUGIN = "from lib.core import victim\nvictim()\n"
+VIA = f"{SITE}/tools/loader.py"
+
+
+@pytest.mark.parametrize(
+    ("main", "loader", "plugin", "reach"),
+    [
+        # Nothing calls the loader, whatever is named.
+        ("WHICH = 'plugin'", LOADER, f"{SITE}/lib/plugin.py", Reach.NO_PATH),
+        # It is called, and nothing names the module.
+        ("import tools.loader as t\nt.load('x')", LOADER, f"{SITE}/lib/plugin.py",
+         Reach.NO_PATH),
+        ("import tools.loader as t\nt.load('plugin')", LOADER, f"{SITE}/lib/plugin.py",
+         Reach.PATH),
+        ("import tools.loader as t\nt.load('tools.plugin')", LOADER,
+         f"{SITE}/tools/plugin.py", Reach.PATH),
+        # Its name is made of parts.
+        ("import tools.loader as t\nt.load('x')",
+         LOADER.replace("(name)\n", "('tools.plug' + name)\n", 2),
+         f"{SITE}/tools/plugin.py", Reach.PATH),
+        # It is listed from a directory.
+        ("import tools.loader as t\nt.load('x')",
+         LOADER + "    import os\n    def names(): return os.listdir('.')\n",
+         f"{SITE}/tools/plugin.py", Reach.PATH),
+    ],
+)  # fmt: skip
+def test_what_a_value_names_is_loaded_where_it_could_be_named(
+    main: str, loader: str, plugin: str, reach: Reach
+) -> None:
+    known = {
+        MAIN: dedent(main),
+        LIB: VICTIM,
+        f"{SITE}/lib/__init__.py": "",
+        f"{SITE}/tools/__init__.py": "",
+        VIA: loader,
+        plugin: PLUGIN,
+    }
+    start = Start(
+        loaded=frozenset({MAIN, LIB, VIA}),
+        ran=frozenset({(MAIN, "start")}),
+        loadable={plugin: Loader(VIA, "imports by a value, perhaps", by_value=True)},
+        is_application=lambda path: path.startswith("/app/"),
+    )
+    assert Graph(Files(known), start).reach([LIB], "victim").reach is reach

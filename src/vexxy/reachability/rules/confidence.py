@@ -52,6 +52,15 @@ def novelty_factor(late_share: float, late_files: int) -> float:
     return 1 - NOVELTY_WEIGHT * min(1.0, max(0.0, late_share)) * files / (files + 1)
 
 
+def symbols_factor(symbols: float) -> float:
+    """Return what is left of a claim that rests on names of this confidence.
+
+    Half of it: names below `Settings.symbol_confidence_min` are not used at all, and the
+    package they are in was observed whatever they are.
+    """
+    return 0.5 + 0.5 * min(1.0, max(0.0, symbols))
+
+
 def of_silence(
     observation: Observation, *, static_agreement: float = 1.0, symbols: float = 1.0
 ) -> float:
@@ -70,7 +79,7 @@ def of_silence(
         * traffic_factor(observation.traffic_requests)
         * novelty_factor(observation.late_share, observation.late_files)
     )
-    return product * static_agreement * symbols
+    return product * static_agreement * symbols_factor(symbols)
 
 
 def of_loading(access: Access, *, module_loaded: bool = False) -> float:

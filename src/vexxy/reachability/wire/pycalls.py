@@ -37,14 +37,15 @@ IMPORTERS: Final = frozenset(
      "import_app", "load_module", "exec_module", "spec_from_file_location", "find_spec",
      "find_module", "find_loader", "run_module", "run_path", "import_by_path", "locate",
      "resolve_name", "_import_module", "importstr", "safe_import", "lazy_import",
-     "LazyModule", "LazyLoader", "safeimport"}
+     "LazyModule", "LazyLoader", "safeimport", "load_entry_point"}
 )  # fmt: skip
-# They take every module that is there, so no name says which.
+# They list what lies in a directory; what imports beside them may take all of it.
 ENUMERATORS: Final = frozenset(
     {"iter_modules", "walk_packages", "listdir", "scandir", "iterdir", "glob", "rglob",
-     "iglob", "walk", "entry_points", "iter_entry_points", "load_entry_point",
-     "get_entry_map"}
+     "iglob", "walk"}
 )  # fmt: skip
+# They import whatever packages say of themselves.
+ENTRY_POINTS: Final = frozenset({"entry_points", "iter_entry_points", "get_entry_map"})
 GLUED: Final = re.compile(r"\w(?:%\w|\{)|(?:%[sdr]|\})\w")
 
 
@@ -138,6 +139,8 @@ class _Reader:
     def _joined(self, node: ast.JoinedStr | ast.BinOp, place: _Place) -> None:
         """Note names that are made of parts."""
         parts = node.values if isinstance(node, ast.JoinedStr) else [node.left, node.right]
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+            parts = [node.left]
         text = "".join(
             one.value
             if isinstance(one, ast.Constant) and isinstance(one.value, str)
@@ -248,9 +251,9 @@ class _Reader:
             scope.imports += [Import(one, 0, None, node.lineno) for one in constants]
             if not constants:
                 scope.imports_by_value = scope.imports_by_value or node.lineno
-        if name in ENUMERATORS:
-            scope.imports_by_value = scope.imports_by_value or node.lineno
-            scope.glues = True
+        scope.enumerates = scope.enumerates or name in ENUMERATORS
+        if name in ENTRY_POINTS:
+            scope.entry_points = scope.entry_points or node.lineno
         _registration(node, name, scope)
         self._children(node, place)
 

@@ -138,7 +138,7 @@ class Dispatch:
         words = self._words.get(name, {})
         application = self._is_application(path)
         for source, mentioned in words.items():
-            near = _top(source) == _top(path)
+            near = top(source) == top(path)
             if near or application or self._is_application(source):
                 return mentioned
         return None
@@ -198,28 +198,31 @@ class Dispatch:
         if application(facts.path):
             self._join(parts[-1], (node, 0))
         else:
-            top = _top(facts.path)
+            own = top(facts.path)
             self._join(
                 parts[-1],
                 (node, 0),
-                near=lambda path: _top(path) == top or application(path),
+                near=lambda path: top(path) == own or application(path),
             )
 
     def when_named(self, path: str, importer: str, where: Where) -> None:
         """Load a file once a text near the importer, or in the application, names it."""
         stem = path.rpartition("/")[2].partition(".")[0]
-        name = path.split("/")[-2] if stem == "__init__" else stem
-        for source in self._words.get(name, {}):
-            if self._may_name(source, importer):
+        names = {path.split("/")[-2] if stem == "__init__" else stem}
+        if top(path) != top(importer):
+            # Of another package; its own name leads to it, too.
+            names.add(top(path).rpartition("/")[2].removesuffix(".py"))
+        for name in names:
+            sources = self._words.get(name, {})
+            if name in self._outside or any(
+                self._may_name(source, importer) for source in sources
+            ):
                 self._add(("module", path, BODY), Origin(*where))
                 return
-        if name in self._outside:
-            self._add(("module", path, BODY), Origin(*where))
-            return
-        self._awaited[name].append((path, importer, where))
+            self._awaited[name].append((path, importer, where))
 
     def _may_name(self, source: str, importer: str) -> bool:
-        return _top(source) == _top(importer) or self._is_application(source)
+        return top(source) == top(importer) or self._is_application(source)
 
     def outside(self, word: str) -> None:
         """Note a word that stands outside Python code."""
@@ -296,7 +299,7 @@ class Dispatch:
             self._join(name, where)
 
 
-def _top(path: str) -> str:
+def top(path: str) -> str:
     """Return the top-level package of an installed file, the directory of another."""
     _, found, inner = path.rpartition("-packages/")
     if found:

@@ -84,6 +84,8 @@ class Scope:
         shared: Names declared `global`.
         evaluates: Line of an `eval` or `exec` of text that is not a constant, else 0.
         glues: Whether it makes names out of parts (`"handler_" + kind`).
+        enumerates: Whether it lists directories.
+        entry_points: Line where it asks for every entry point of a group, else 0.
         imports_by_value: Line of an import of a name that is not a constant, else 0.
     """
 
@@ -104,7 +106,9 @@ class Scope:
     shared: set[str] = field(default_factory=set)
     evaluates: int = 0
     imports_by_value: int = 0
+    entry_points: int = 0
     glues: bool = False
+    enumerates: bool = False
 
     def bind(self, name: str, value: Bound) -> None:
         """Note one more thing that a name may stand for."""

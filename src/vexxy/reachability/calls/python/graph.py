@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
-from vexxy.reachability.calls.python import entries
+from vexxy.reachability.calls.python import dispatch, entries
 from vexxy.reachability.calls.python.dispatch import Dispatch
 from vexxy.reachability.calls.python.facts import (
     BODY,
@@ -216,7 +216,9 @@ class Graph:
                 self._dispatch.attribute(word, node, 0)
                 self._dispatch.everywhere(word, node)
             return
-        by_value = any(one.imports_by_value for one in facts.scopes.values())
+        by_value = any(
+            one.imports_by_value or one.entry_points for one in facts.scopes.values()
+        )
         for path in self._led.get(facts.path, ()):
             # By a value: once code that imports so is reached, and a name says which.
             if not (self._start.loadable[path].by_value and by_value):
@@ -249,17 +251,21 @@ class Graph:
             )
 
     def _by_value(self, facts: ModuleFacts, scope: Scope, node: Node) -> None:
-        """Load what an import of a name that is a value may mean."""
-        if not scope.imports_by_value:
+        """Load what an import of a name that is a value may mean.
+
+        All of it where names are made of parts or listed from a directory: then only
+        modules of the importer's own package have such names.
+        """
+        line = scope.imports_by_value or scope.entry_points
+        if not line:
             return
-        application = self._start.is_application(facts.path)
-        where = (node, scope.imports_by_value)
+        every = self._start.is_application(facts.path) or bool(scope.entry_points)
+        made = scope.glues or any(one.enumerates for one in facts.scopes.values())
         for path in self._led.get(facts.path, ()):
-            found: Node = ("module", path, BODY)
-            if application or scope.glues:
-                self._add(found, Origin(*where))
+            if every or (made and dispatch.top(path) == dispatch.top(facts.path)):
+                self._add(("module", path, BODY), Origin(node, line))
             else:
-                self._dispatch.when_named(path, facts.path, where)
+                self._dispatch.when_named(path, facts.path, (node, line))
 
     def _definitions(self, facts: ModuleFacts, scope: Scope, node: Node) -> None:
         """Reach what decorators in this scope register."""

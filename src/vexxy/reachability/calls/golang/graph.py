@@ -1,0 +1,249 @@
+"""Everything that a Go program's entry points and the functions that ran lead to.
+
+A function runs where code that could run refers to it, calls it or not. A method also
+runs where its type could be the value of an interface: a type's descriptor or a table of
+its methods is in code that could run, in data, or inside such a type.
+"""
+
+import heapq
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from vexxy.reachability.calls.golang import program as programs
+from vexxy.reachability.calls.golang.program import Program
+from vexxy.reachability.calls.types import Reach, Reached, Step
+from vexxy.reachability.errors import Unparsable
+from vexxy.reachability.wire.gopclntab import normalize
+from vexxy.tracer.functions.native.errors import Unreadable
+
+STEPS_MAX: Final = 12
+MAIN: Final = "main.main"
+# The runtime and what the linker and the kernel start, by their names' beginnings.
+STARTED: Final = (
+    "runtime.",
+    "_rt0_",
+    "_cgoexp_",
+    "internal/runtime/",
+    "crosscall",
+    "_cgo_",
+)
+# Where these run, a type that only a function's signature names can become a value.
+SIGNATURE_READERS: Final = frozenset({
+    "reflect.rtype.In", "reflect.rtype.Out", "reflect.funcType.In", "reflect.funcType.Out",
+    "reflect.Value.Call", "reflect.Value.CallSlice", "reflect.Value.call",
+    "reflect.MakeFunc", "reflect.FuncOf", "reflect.callReflect", "reflect.callMethod",
+    "reflect.rtype.Method", "reflect.rtype.MethodByName", "reflect.methodReceiver",
+    "reflect.Value.Method", "reflect.Value.MethodByName", "reflect.interfaceType.Method",
+})  # fmt: skip
+PLUGINS: Final = "plugin.Open"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Why a function could run: another one, or the label of what starts it."""
+
+    parent: int | None
+    label: str = ""
+
+
+class Graph:
+    """The closures over the Go programs of an image; see `calls.types.CallGraph`.
+
+    `read` gives the bytes of a file, `ran` the names of functions seen called, by file.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[str], bytes | None],
+        ran: Mapping[str, Collection[str]],
+    ) -> None:
+        self._read: Final = read
+        self._ran: Final = ran
+        self._closures: Final[dict[str, Closure | Reached]] = {}
+
+    def reach(self, files: Sequence[str], name: str) -> Reached:
+        """Return whether a function could be called; see `calls.types.CallGraph`."""
+        answers = [self._reach(path, name) for path in files]
+        for wanted in (Reach.PATH, Reach.OPEN):
+            for one in answers:
+                if one.reach is wanted:
+                    return one
+        return answers[0] if answers else Reached(Reach.OPEN, "no file was named")
+
+    def _reach(self, path: str, name: str) -> Reached:
+        if path not in self._closures:
+            self._closures[path] = self._closed(path)
+        closure = self._closures[path]
+        return closure if isinstance(closure, Reached) else closure.reach(name)
+
+    def _closed(self, path: str) -> "Closure | Reached":
+        content = self._read(path)
+        if content is None:
+            return Reached(Reach.OPEN, f"{path} could not be read")
+        try:
+            program = programs.read(content)
+            if program is None:
+                return Reached(
+                    Reach.OPEN, f"what could call functions of {path} is unknown"
+                )
+            return Closure(path, program, self._ran.get(path, ()))
+        except (Unparsable, Unreadable) as error:
+            return Reached(Reach.OPEN, f"{path} was not understood: {error}")
+
+
+class Closure:
+    """What could run of one program.
+
+    Raises:
+        Unparsable: The program is not as the toolchain writes it.
+    """
+
+    def __init__(self, path: str, program: Program, ran: Collection[str]) -> None:
+        self._path: Final = path
+        self._program: Final = program
+        self._origins: dict[int, Origin] = {}
+        self._held: dict[int, int | None] = {}
+        self._signatures: dict[int, int | None] = {}
+        self._queue: list[tuple[int, int, int]] = []
+        self._class = 0
+        self._reads_signatures = False
+        self._close(ran)
+
+    @property
+    def functions(self) -> Mapping[int, Origin]:
+        """Every function that could run, by address."""
+        return self._origins
+
+    def reach(self, name: str) -> Reached:
+        """Return whether a function could be called; `name` as linked or as recorded."""
+        program = self._program
+        wanted = normalize(name)
+        offsets = program.name_offsets.get(wanted, set())
+        found = set(program.by_name.get(wanted, ()))
+        if not offsets:
+            return Reached(Reach.OPEN, f"{self._path} names no function {name}")
+        try:
+            copies = program.inlining.copies(frozenset(offsets))
+            found |= {copy.holder.entry for _, copy in copies}
+        except Unreadable as error:
+            return Reached(Reach.OPEN, f"{self._path} was not understood: {error}")
+        reached = [one for one in found if one in self._origins]
+        if reached:
+            return min(
+                (self._told(one, name) for one in reached), key=lambda r: len(r.steps)
+            )
+        if not found:
+            return Reached(Reach.OPEN, f"{name} of {self._path} is only named, not linked")
+        if program.by_name.get(PLUGINS):
+            return Reached(Reach.OPEN, f"{self._path} can load plugins")
+        return Reached(
+            Reach.NO_PATH,
+            f"nothing refers to it among the {len(self._origins)} of "
+            f"{len(program.names)} functions of {self._path} that could run",
+        )
+
+    def _told(self, entry: int, name: str) -> Reached:
+        names = self._program.names
+        chain = [entry]
+        while (parent := self._origins[chain[-1]].parent) is not None:
+            chain.append(parent)
+        label = self._origins[chain[-1]].label
+        steps = [Step(self._path, names[one]) for one in reversed(chain)]
+        if normalize(names[entry]) != normalize(name):
+            steps.append(Step(self._path, name))
+        shown = [*steps[: STEPS_MAX - 2], *steps[-2:]] if len(steps) > STEPS_MAX else steps
+        way = " -> ".join(one.name for one in shown)
+        return Reached(Reach.PATH, f"{label}: {way}", label, tuple(shown))
+
+    # The closure.
+
+    def _close(self, ran: Collection[str]) -> None:
+        program = self._program
+        self._root(program.by_name.get(MAIN, ()), f"the start of {self._path}")
+        for name in sorted(ran):
+            found = program.by_name.get(normalize(name), ())
+            exact = [
+                one for one in found if normalize(program.names[one]) == normalize(name)
+            ]
+            self._root(exact, f"{name}, which ran")
+        inits = [one for one, name in program.names.items() if _is_initial(name)]
+        self._root(inits, f"the initialization of {self._path}")
+        started = [one for one, name in program.names.items() if name.startswith(STARTED)]
+        self._root(started, "the runtime")
+        functions, described = program.from_data
+        self._root(functions, f"the data of {self._path}")
+        for one in described:
+            self._refer(one, None)
+        for one in program.from_outside:
+            self._refer(one, None)
+        self._run()
+
+    def _root(self, entries: Collection[int], label: str) -> None:
+        self._class += 1
+        for entry in entries:
+            self._add(entry, Origin(None, label))
+        self._run()
+
+    def _run(self) -> None:
+        program = self._program
+        while self._queue:
+            entry = heapq.heappop(self._queue)[-1]
+            for target in program.references.get(entry, ()):
+                self._refer(target, entry)
+            if not self._reads_signatures and normalize(program.names[entry]) in (
+                SIGNATURE_READERS
+            ):
+                self._reads_signatures = True
+                for one, by in self._signatures.items():
+                    self._hold(one, by)
+
+    def _refer(self, target: int, by: int | None) -> None:
+        program = self._program
+        if target in program.names:
+            self._add(target, self._origin(by))
+        elif target in program.cells:
+            self._add(program.cells[target], self._origin(by))
+        elif target in program.itab_at:
+            itab = program.itab_at[target]
+            for one in itab.functions:
+                if one in program.names:
+                    self._add(one, self._origin(by))
+            self._hold(itab.type, by)
+        elif target in program.types:
+            self._hold(target, by)
+
+    def _hold(self, described: int, by: int | None) -> None:
+        """Take a type for the type of a value of an interface."""
+        waiting = [described]
+        while waiting:
+            place = waiting.pop()
+            if place in self._held:
+                continue
+            self._held[place] = by
+            found = self._program.types[place]
+            for one in found.functions:
+                self._add(one, self._origin(by))
+            for one in found.values:
+                if one in self._program.cells:
+                    self._add(self._program.cells[one], self._origin(by))
+            waiting += found.contained
+            if self._reads_signatures:
+                waiting += found.signature
+            else:
+                self._signatures.update(dict.fromkeys(found.signature, by))
+
+    def _origin(self, by: int | None) -> Origin:
+        return Origin(by, "" if by is not None else f"the data of {self._path}")
+
+    def _add(self, entry: int, origin: Origin) -> None:
+        if entry not in self._origins:
+            self._origins[entry] = origin
+            heapq.heappush(self._queue, (self._class, len(self._origins), entry))
+
+
+def _is_initial(name: str) -> bool:
+    """Return whether a function initializes a package: `init`, `init.0`, `map.init.0`."""
+    package = name.rfind("/") + 1
+    own = name[package:].partition(".")[2]
+    return own == "init" or own.startswith(("init.", "map.init."))
