@@ -191,6 +191,20 @@ def test_what_was_called_is_told_and_nothing_else(python: Python) -> None:
     assert python.recorded().recording.reasons == ()
 
 
+def test_threads_are_recorded_without_the_compiled_module_too(python: Python) -> None:
+    for module in python.place.glob(".vexxy/python/*.so"):
+        module.unlink()
+    # As a `.pth` file may do, before anybody listens.
+    hook = "import threading\n"
+    beside = python.place / ".vexxy" / "python" / "sitecustomize.py"
+    beside.write_text(hook + beside.read_text())
+    done = python.run(APPLICATION)
+    assert (done.returncode, done.stderr) == (0, "")
+    called = {call.name for call in python.calls()} - {"gen_never_run"}
+    assert called == CALLED
+    assert python.told().hellos[0].mode in {"monitoring", "profile"}
+
+
 def test_each_call_knows_its_callers_and_the_request(python: Python) -> None:
     python.run(APPLICATION)
     calls = {call.name: call for call in python.calls()}

@@ -111,6 +111,7 @@ def _in_new_threads(arm):
     import _thread
 
     start = _thread.start_new_thread
+    older = getattr(_thread, "start_new", start)
 
     def begin(function, arguments, named):
         arm()
@@ -119,7 +120,11 @@ def _in_new_threads(arm):
     def start_new_thread(function, args, kwargs={}):
         return start(begin, (function, args, kwargs))
 
-    _thread.start_new_thread = _thread.start_new = start_new_thread
+    # A `.pth` file may have imported `threading`, which keeps the function by itself.
+    for module in list(sys.modules.values()):
+        for name, value in list(getattr(module, "__dict__", {}).items()):
+            if value is start or value is older:
+                setattr(module, name, start_new_thread)
     for name in ("setprofile", "settrace"):
         setattr(sys, name, _noting(name, getattr(sys, name)))
     return True
