@@ -8,12 +8,18 @@ import pytest
 
 from tests.fakes.planted import LIBRARIES, Planted
 from tests.fakes.values import a_match, a_package
-from vexxy.advisories.types import Match, Symbol
+from vexxy.advisories.types import Match, Precondition, PreconditionKind, Symbol
 from vexxy.images.rootfs import RootFilesystem
 from vexxy.reachability import service
 from vexxy.reachability.types import Level, Verdict
 from vexxy.sbom.types import Inventory, Package, Problem
-from vexxy.tracer.types import Access, FunctionCall, FunctionRecording, Runtime
+from vexxy.tracer.types import (
+    Access,
+    FunctionCall,
+    FunctionRecording,
+    Process,
+    Runtime,
+)
 from vexxy.vex.types import Justification
 
 SITE = "/usr/local/lib/python3.11/site-packages"
@@ -411,3 +417,30 @@ def test_an_explanation_is_lines_for_a_person(tree: Planted) -> None:
     text = "\n".join(service.explain(verdict))
     assert f"{path} was mapped as code" in text
     assert "120 s observed, 200 requests" in text
+
+
+def test_what_a_hole_further_needs_is_told_and_clears_nothing(tree: Planted) -> None:
+    package = flask(tree, "werkzeug/formparser.py")
+    tree.touched(tree.write(MODULE, PARSER))
+    reloading = Precondition(
+        PreconditionKind.OPTION, "--reload", "The server runs with its reloader."
+    )
+    symbol = Symbol("werkzeug.formparser", "Parser.parse", "a test", 1.0)
+    match = a_match(package, symbols=(replace(symbol, preconditions=(reloading,)),))
+    with_option = Process(1, 0, "/usr/bin/python3", ("python3", "app.py", "--reload"))
+    without = Process(1, 0, "/usr/bin/python3", ("python3", "app.py"))
+    found = {}
+    for process in (with_option, without):
+        profile = replace(tree.profile(), processes=(process,))
+        (verdict,) = service.judge(
+            [match],
+            inventory=Inventory(None, (package,)),
+            profile=profile,
+            root=RootFilesystem(tree.directory),
+            driven=True,
+        )
+        assert status(verdict) == "affected"
+        (fact,) = [one for one in verdict.evidence if one.kind == "precondition"]
+        found[process] = fact.detail
+    assert "precondition observed: The server runs" in found[with_option]
+    assert "precondition not observed: The server runs" in found[without]

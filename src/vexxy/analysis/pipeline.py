@@ -210,6 +210,7 @@ def _judge(
         settings=JudgeSettings(
             environment={**config.environment, **run.request.environment},
             working_directory=config.working_directory or "/",
+            platform=str(opened.image.platform),
             arguments=(
                 *config.entrypoint,
                 *(run.request.command or config.command),

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from vexxy.advisories.rules import preconditions
 from vexxy.advisories.types import Match
 from vexxy.reachability import copies, outside
 from vexxy.reachability.calling import Calling
@@ -85,6 +86,8 @@ def judge(
         observation=observation,
         data=Data(tree, loaded_files(profile), loadable),
         linked=Linked(tree, loaded_files(profile), loadable),
+        settings=settings,
+        arguments=tuple(one.arguments for one in profile.processes),
     )
     return decide_all(gatherer.cases(matches), settings)
 
@@ -104,6 +107,8 @@ class _Gatherer:
     observation: Observation
     data: Data
     linked: Linked
+    settings: Settings
+    arguments: tuple[tuple[str, ...], ...]
     readers: dict[str, str] = field(default_factory=dict)
 
     def cases(self, matches: Sequence[Match]) -> Iterator[tuple[Match, Facts]]:
@@ -150,7 +155,20 @@ class _Gatherer:
             symbols=self.proofs.look_up(match, owned),
             file_count=len(owned.files),
             embedded_in=match.package.embedded_in,
+            preconditions=tuple(self._preconditions(match)),
         )
+
+    def _preconditions(self, match: Match) -> Iterator[str]:
+        """Yield what is known of what a hole further needs; it decides nothing."""
+        wanted = [one for symbol in match.symbols for one in symbol.preconditions]
+        for one in dict.fromkeys(wanted):
+            found = preconditions.check(
+                one,
+                self.arguments,
+                self.settings.environment,
+                platform=self.settings.platform,
+            )
+            yield preconditions.statement(one, found)
 
 
 def _tree(root: Root, settings: Settings, inventory: Inventory) -> Tree:

@@ -29,7 +29,7 @@ class Evidence:
     """One fact that a verdict rests on.
 
     Attributes:
-        kind: `file_access`, `static_reference`, `symbol`, `inventory`, `completeness`,
+        kind: `file_access`, `static_reference`, `precondition`, `symbol`, `inventory`, `completeness`,
             `linkage`.
         level: The level that this fact proves.
         detail: The fact, in a sentence, with paths.
@@ -148,6 +148,7 @@ class Settings:
         environment: The container's variables; values may be secrets and are never
             written into a verdict.
         working_directory: Of the first process; `/` when unknown.
+        platform: Of the image, as `linux/amd64`; empty if unknown.
         arguments: Entry point and command of the image, in addition to what ran.
     """
 
@@ -157,3 +158,4 @@ class Settings:
     environment: Mapping[str, str] = field(default_factory=dict)
     working_directory: str = "/"
     arguments: tuple[str, ...] = ()
+    platform: str = ""

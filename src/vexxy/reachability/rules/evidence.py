@@ -13,6 +13,7 @@ SYMBOLS_MAX: Final = 3
 CHAINS_MAX: Final = 2
 UNFOLLOWED_MAX: Final = 1
 GAPS_MAX: Final = 2
+PRECONDITIONS_MAX: Final = 4
 
 # What the absence of a reference does not say; docs/analysis.md, "Limits".
 UNSEEN: Final = (
@@ -36,6 +37,10 @@ def collect(facts: Facts) -> tuple[Evidence, ...]:
         *_references(facts),
         *_linkage(facts),
         _inventory(facts),
+        *(
+            Evidence("precondition", Level.PRESENT, one, "run")
+            for one in facts.preconditions[:PRECONDITIONS_MAX]
+        ),
         *_completeness(facts),
     )
 

@@ -78,6 +78,7 @@ class Facts:
         reader: Who could read a package of data that nobody read, and why; a sentence.
         linked: Why its code may be a part of a program that was built in the image.
         unlinked: Why the code of its static archives is in no such program.
+        preconditions: What was seen of what the hole further needs; sentences.
         file_count: Files the package has in this root.
     """
 
@@ -98,6 +99,7 @@ class Facts:
     unlinked: str = ""
     file_count: int = 0
     embedded_in: str | None = None
+    preconditions: tuple[str, ...] = ()
 
     @property
     def loadable(self) -> bool:
