@@ -24,6 +24,7 @@ MARKS: Final = {
 }  # fmt: skip
 # What is compiled into its users: templates, and functions that are written inline.
 INLINE: Final = re.compile(rb"\b(?:__)?(?:always_)?inline\b|\btemplate\s*<")
+INLINE_WORDS: Final = (b"inline", b"template")
 
 
 class Linkage(NamedTuple):
@@ -129,7 +130,9 @@ class Linked:
             return MARKS[suffix]
         if suffix not in {".h", ""}:
             return CPP
-        found = set(INLINE.findall(self._tree.read(path) or b""))
+        content = self._tree.read(path) or b""
+        written = any(one in content for one in INLINE_WORDS)
+        found = set(INLINE.findall(content)) if written else set()
         if any(one.startswith(b"template") for one in found):
             return CPP
         return ANY if found and alone else ()

@@ -1,7 +1,7 @@
 """Judging every finding of an image, from what ran and what could still be loaded."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from vexxy.advisories.rules import preconditions
@@ -42,10 +42,8 @@ def overlay(
     files, and programs of the distribution from those that were built into the image.
     """
     tree = _tree(root, settings, inventory)
-    ran = outside.find(tree, profile)
-    closure = Closure(tree, outside.with_moved(profile, ran))
-    found = closure.compute(settings.arguments)
-    return Copies(tree, inventory).with_loadable(found)
+    moved = outside.with_moved(profile, outside.find(tree, profile))
+    return _overlay(moved, Copies(tree, inventory), tree=tree, settings=settings)
 
 
 def judge(
@@ -64,14 +62,14 @@ def judge(
     test script that succeeded.
     `loadable` is what `overlay` returned; it is computed here when None.
     """
-    if loadable is None:
-        loadable = overlay(root, profile, inventory, settings=settings)
     tree = _tree(root, settings, inventory)
-    ran = outside.find(tree, profile)
+    ran, known = outside.find(tree, profile), Copies(tree, inventory)
+    moved = outside.with_moved(profile, ran)
+    if loadable is None:
+        loadable = _overlay(moved, known, tree=tree, settings=settings)
     gaps = (*loadable.gaps, *ran.gaps)
     observation = weigh(profile, driven=driven, settings=settings, inconsistencies=gaps)
-    profile = outside.with_moved(profile, ran)
-    profile = Copies(tree, inventory).with_copied(profile)
+    profile = known.with_copied(moved)
     calling = Calling(
         tree,
         profile,
@@ -121,10 +119,20 @@ class _Gatherer:
                 if known[key].data_only and not known[key].accesses:
                     unread[match.package.purl] = known[key].files
         self.readers.update(self.data.readers(unread))
+        facts: dict[int, Facts] = {}
         for match in matches:
-            yield match, self._facts(match, known[id(match.package)])
+            key = id(match.package)
+            if key not in facts:
+                facts[key] = self._facts(match, known[key])
+            own = replace(
+                facts[key],
+                symbols=self.proofs.look_up(match, known[key]),
+                preconditions=tuple(self._preconditions(match)),
+            )
+            yield match, own
 
     def _facts(self, match: Match, owned: Owned) -> Facts:
+        """Gather what is the same for every vulnerability of the package."""
         found, count = chains.chains(self.loadable, owned.files, limit=CHAINS_MAX)
         linkage = self.linked.look_up(match.package, owned.files)
         return Facts(
@@ -152,10 +160,8 @@ class _Gatherer:
             reader=self.readers.get(match.package.purl, ""),
             linked=linkage.doubt,
             unlinked=linkage.proof,
-            symbols=self.proofs.look_up(match, owned),
             file_count=len(owned.files),
             embedded_in=match.package.embedded_in,
-            preconditions=tuple(self._preconditions(match)),
         )
 
     def _preconditions(self, match: Match) -> Iterator[str]:
@@ -169,6 +175,13 @@ class _Gatherer:
                 platform=self.settings.platform,
             )
             yield preconditions.statement(one, found)
+
+
+def _overlay(
+    profile: ExecutionProfile, known: Copies, *, tree: Tree, settings: Settings
+) -> Loadable:
+    found = Closure(tree, profile).compute(settings.arguments)
+    return known.with_loadable(found)
 
 
 def _tree(root: Root, settings: Settings, inventory: Inventory) -> Tree:

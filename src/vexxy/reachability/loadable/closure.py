@@ -66,6 +66,9 @@ class Closure:
         self._programs: set[str] = set(self._executed)
         self._shell_texts: set[str] = set()
         self._queue: deque[str] = deque()
+        self._queued: set[str] = set()
+        # Machine code that was followed; that it may also be started adds nothing.
+        self._machine_code: set[str] = set()
         self._ran: Final = {
             language.name: any(
                 interpreters.is_runtime(language, one) for one in self._loaded
@@ -79,11 +82,13 @@ class Closure:
             hidden = ", ".join(self._tree.unreadable[:3])
             self._gaps.append(f"parts of the image could not be looked into ({hidden})")
         for path in sorted(self._loaded):
-            self._queue.append(path)
+            self._enqueue(path)
             self._note_runtime(path, via="", how="was executed or loaded")
         self._seed(arguments)
         while self._queue:
-            self._expand(self._queue.popleft())
+            path = self._queue.popleft()
+            self._queued.discard(path)
+            self._expand(path)
             if not self._queue:
                 for via, lead in self._native.late():
                     self._add(via, lead)
@@ -179,6 +184,7 @@ class Closure:
 
     def _readers(self, path: str, content: bytes) -> Iterator[Iterator[Lead]]:
         if content[:4] == MAGIC:
+            self._machine_code.add(path)
             for language in interpreters.embedded_in(content):
                 self._give_up(language, f"{path} has a runtime of its own linked in", path)
             yield self._native.leads(path, content)
@@ -246,16 +252,21 @@ class Closure:
             return
         if lead.how == shell.READS and path not in self._shell_texts:
             self._shell_texts.add(path)
-            self._queue.append(path)
+            self._enqueue(path)
         if lead.how.startswith(NAMED) and path not in self._programs:
             # It may be run as a program: look again, now also at what only that does.
             self._programs.add(path)
-            self._queue.append(path)
+            self._enqueue(path)
         if path in self._loaded or path in self._references or path == via:
             return
         self._references[path] = Reference(path, via, lead.how, lead.source)
-        self._queue.append(path)
+        self._enqueue(path)
         self._note_runtime(path, via=via, how=lead.how)
+
+    def _enqueue(self, path: str) -> None:
+        if path not in self._queued and path not in self._machine_code:
+            self._queued.add(path)
+            self._queue.append(path)
 
     def _note_runtime(self, path: str, *, via: str, how: str) -> None:
         """Record what an interpreter makes loadable that nobody here follows."""
@@ -297,8 +308,10 @@ class Closure:
         programs of others; both are read although nobody knows which will be loaded.
         """
         how = f"runs {unfollowed.language}, which may load"
+        inside = {one for one in self._tree.directories if covers(unfollowed, f"{one}/")}
         for path in self._tree.entries:
-            if not covers(unfollowed, path):
+            named = path.endswith(unfollowed.suffixes) and covers(unfollowed, path)
+            if not named and path.rpartition("/")[0] not in inside:
                 continue
             if ".so" in path.rpartition("/")[2]:
                 self._add(unfollowed.via, Lead(path, how, "interpreter"))

@@ -133,7 +133,7 @@ class Node:
     def started(self, text: str) -> Iterator[Lead]:
         """Yield what a text of any kind has npm, its like or node start."""
         yield from self.npm.scripts(text)
-        if EVALUATES.search(text) is not None:
+        if self._modules.names and EVALUATES.search(text) is not None:
             for name in self._named([text], split=True):
                 yield from self._leads(self._modules.outermost(name), "has node load")
         working = self._tree.surroundings.working_directory

@@ -49,10 +49,11 @@ STARTS: Final = re.compile(
 )
 
 
-# Code and modules given to node itself.
+# Code and modules given to node itself. What is before a word is looked at after it: an
+# expression that starts with fixed letters is many times faster.
 EVALUATES: Final = re.compile(
-    r"\bnode(?:js)?(?=\s)[^\n;|&]*?(?:\s-(?:e|p|pe|r)\b|\s--(?:eval|print|require|import|loader)\b)"
-    r"|\bNODE_OPTIONS\b"
+    r"node(?<!\wnode)(?:js)?(?=\s)[^\n;|&]*?(?:\s-(?:e|p|pe|r)\b|\s--(?:eval|print|require|import|loader)\b)"
+    r"|NODE_OPTIONS(?<!\wNODE_OPTIONS)\b"
 )
 
 
@@ -66,6 +67,8 @@ class Npm:
 
     def scripts(self, text: str) -> Iterator[Lead]:
         """Yield what the scripts of manifests that a text names can start."""
+        if not self._manifests:
+            return
         for name in set(BIN.findall(text)):
             for directory in self._manifests:
                 yield from self._local(directory, name, "names the program")

@@ -6,6 +6,7 @@ without the pieces between them does not hold the object. Source: ar(5); System 
 instructions: x86-64 psABI, "Optimize GOTPCRELX Relocations" and "TLS".
 """
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ LONG_NAME: Final = b"#1/"
 INDEXES: Final = frozenset({b"/", b"//", b"/SYM64/", b"__.SYMDEF", b"ARFILENAMES/"})
 
 BLOCK_BYTES: Final = 16
+BLOCK: Final = re.compile(rb"(?s).{%d}" % BLOCK_BYTES)
 BLOCKS_MAX: Final = 8
 RUN_BYTES_MIN: Final = 20
 RUN_BYTES_MAX: Final = 96
@@ -74,11 +76,7 @@ def program(content: bytes) -> Program:
         for one in elf.segments(content)
         if one.kind == elf.PT_LOAD and one.flags & elf.PF_X
     ]
-    blocks = {
-        text[at : at + BLOCK_BYTES]
-        for text in found
-        for at in range(0, len(text), BLOCK_BYTES)
-    }
+    blocks = (one for text in found for one in BLOCK.findall(text))
     return Program(b"\0".join(found), frozenset(blocks))
 
 

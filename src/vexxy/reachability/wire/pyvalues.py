@@ -33,10 +33,11 @@ HIDDEN: Final = re.compile(
     r"b85decode|unhexlify|fromhex|decrypt|decompress|marshal))"
     r"|__pyarmor__|\bpytransform\b|\bpyarmor_runtime\b|\bsourcedefender\b"
 )
-HIDDEN_WORDS: Final = (
+HIDING_WORDS: Final = (
     "b64decode", "b32decode", "a85decode", "b85decode", "unhexlify", "fromhex", "decrypt",
-    "decompress", "marshal", "pyarmor", "pytransform", "sourcedefender",
+    "decompress", "marshal",
 )  # fmt: skip
+HIDDEN_WORDS: Final = ("pyarmor", "pytransform", "sourcedefender")
 # What is read names the classes to import.
 UNPICKLES: Final = re.compile(
     r"\b(?:_?c?[pP]ickle|dill|cloudpickle|jsonpickle)\.(?:loads?|Unpickler|decode)\b"
@@ -105,7 +106,11 @@ def executed(text: str) -> str | None:
 
 def is_hidden(text: str) -> bool:
     """Return whether a file decodes or decrypts the code that it runs."""
-    return any(one in text for one in HIDDEN_WORDS) and HIDDEN.search(text) is not None
+    executes = "exec" in text or "eval" in text
+    hides = executes and any(one in text for one in HIDING_WORDS)
+    if not hides and not any(one in text for one in HIDDEN_WORDS):
+        return False
+    return HIDDEN.search(text) is not None
 
 
 def unpickles(text: str) -> bool:
