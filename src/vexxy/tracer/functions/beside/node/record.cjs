@@ -37,9 +37,6 @@ const begin = () => {
     return (now[0] + now[1] / 1e9).toFixed(6);
   };
   const begun = seconds().replace('.', '');
-  const version = self.versions.node.split('.').map(Number);
-  const atLeast = (major, minor) =>
-    version[0] > major || (version[0] === major && version[1] >= minor);
   let thread = 0;
   try {
     thread = require('worker_threads').threadId;
@@ -270,18 +267,30 @@ const begin = () => {
     };
     handle.start(SIGNALS[name]);
   };
-  const quiet = self.execArgv.concat((self.env.NODE_OPTIONS || '').split(' '));
-  if (thread === 0 && !atLeast(26, 0) && !quiet.includes('--pending-deprecation') &&
-      self.env.NODE_PENDING_DEPRECATION !== '1') {
-    const { emitWarning } = self;
+  const signalHandle = () => {
+    // The class is nowhere to be had, but such an object is made for each listener.
+    let found;
+    const hook = require('async_hooks').createHook({
+      init(id, type, trigger, resource) {
+        if (type === 'SIGNALWRAP') found = resource.constructor;
+      },
+    });
+    const nothing = () => {};
+    hook.enable();
     try {
-      self.emitWarning = () => {}; // what is deprecated here is none of the program's
-      const { Signal } = self.binding('signal_wrap');
-      self.emitWarning = emitWarning;
+      self.on('SIGUSR2', nothing);
+    } finally {
+      hook.disable();
+      self.removeListener('SIGUSR2', nothing);
+    }
+    return found;
+  };
+  if (thread === 0) {
+    try {
+      const Signal = signalHandle();
       for (const name of Object.keys(SIGNALS)) hear(Signal, name);
     } catch (error) {
-      // Then such an end has no last line.
-      self.emitWarning = emitWarning;
+      // Then such an end has no last line, and that is a reason for itself.
     }
   }
 
