@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from vexxy.analysis.observation import Observed
+from vexxy.analysis.watching import Watching
 from vexxy.images.rootfs import RootFilesystem
 from vexxy.images.types import Image
 from vexxy.sandbox.types import Attachments
@@ -64,4 +65,20 @@ def recorded(
             started_seconds=observed.attached_seconds,
         )
     )
-    return replace(profile, functions=calls, function_recordings=recordings)
+    return replace(
+        profile,
+        functions=(*profile.functions, *calls),
+        function_recordings=(*profile.function_recordings, *recordings),
+    )
+
+
+def watched(
+    profile: ExecutionProfile, observed: Observed, watching: Watching
+) -> ExecutionProfile:
+    """Return the profile with the functions of compiled code that probes saw."""
+    hit, recording = watching.watch.results(observed.trace)
+    return replace(
+        profile,
+        functions=(*profile.functions, *hit),
+        function_recordings=(*profile.function_recordings, recording),
+    )

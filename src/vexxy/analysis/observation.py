@@ -27,6 +27,7 @@ from vexxy.sandbox.types import (
     TrafficPlan,
     TrafficReport,
 )
+from vexxy.tracer.functions.native.types import Uprobe
 from vexxy.tracer.ports import Recording
 from vexxy.tracer.types import Target, Trace, Window
 
@@ -81,6 +82,7 @@ def observe(
     clock: Clock,
     privileges: Privileges,
     meanwhile: Callable[[], None],
+    probes: Sequence[Uprobe] | None = None,
 ) -> Observed:
     """Record the sandbox from before its first instruction to its end.
 
@@ -91,6 +93,7 @@ def observe(
         clock: Hears of the phases.
         privileges: What the sandbox has, to know what it could be given.
         meanwhile: Work that may be done while the image is watched.
+        probes: Places in compiled code to wait for; None where nothing is waited for.
 
     Raises:
         TooStrict: The sandbox kept the image from working.
@@ -99,7 +102,7 @@ def observe(
     prepared = sandbox.prepared
     with ExitStack() as stack:
         with clock.phase(Phase.DEPLOY, "attaching the tracer"):
-            recording = _attach(tools, prepared)
+            recording = _attach(tools, prepared, probes)
         stack.callback(recording.stop)
         attached = time.monotonic()
         with clock.phase(Phase.READY):
@@ -128,10 +131,12 @@ def observe(
         return replace(seen, told=sandbox.told(), attached_seconds=attached)
 
 
-def _attach(tools: Tools, prepared: Prepared) -> Recording:
-    return tools.recorder.start(
-        Target(process_id=prepared.process_id, cgroup_name=prepared.container_id)
-    )
+def _attach(tools: Tools, prepared: Prepared, probes: Sequence[Uprobe] | None) -> Recording:
+    target = Target(process_id=prepared.process_id, cgroup_name=prepared.container_id)
+    # Without a waiting process there are no files yet to set probes in.
+    if not probes or prepared.process_id is None:
+        return tools.recorder.start(target)
+    return tools.recorder.start(target, probes=probes)
 
 
 def _await_ready(

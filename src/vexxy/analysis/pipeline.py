@@ -5,13 +5,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from vexxy.advisories.types import Match
-from vexxy.analysis import coverage, evidence, inputs, rules
+from vexxy.analysis import coverage, evidence, inputs, rules, watching
 from vexxy.analysis.errors import AdvisoriesMissing
 from vexxy.analysis.inputs import Advice
 from vexxy.analysis.observation import Observed, TooStrict, observe
 from vexxy.analysis.phases import Clock, Phase
 from vexxy.analysis.ports import Tools
 from vexxy.analysis.types import JobStatus, Request, Result, ScriptOutcome
+from vexxy.analysis.watching import Watching
 from vexxy.images.rootfs import RootFilesystem
 from vexxy.kit import clock as time_of_day
 from vexxy.kit.errors import Unavailable
@@ -43,6 +44,8 @@ class _Run:
     inventory: Inventory | None = None
     matches: tuple[Match, ...] = ()
     recorders: coverage.Plan = field(default_factory=lambda: coverage.Plan(None, {}))
+    watching: Watching | None = None
+    found: bool = False
 
 
 def run(request: Request, tools: Tools, listener: Listener) -> Result:
@@ -116,6 +119,12 @@ def _attempts(run: _Run, opened: OpenedImage, root: RootFilesystem) -> Observed:
     privileges = Privileges(writable_root=run.request.writable_root)
     if privileges.writable_root:
         run.relaxations.append("given a writable root file system: it was asked for")
+    if run.request.settings.coverage:
+        # Functions of compiled code are waited for from the first instruction, so what is
+        # installed has to be known before.
+        with run.clock.phase(Phase.DEPLOY, "finding the functions to watch"):
+            _find(run, root)
+            run.watching = watching.plan(run.matches, root)
     while True:
         wanted = SandboxRequest(
             image=opened.image,
@@ -138,6 +147,7 @@ def _attempts(run: _Run, opened: OpenedImage, root: RootFilesystem) -> Observed:
                     clock=run.clock,
                     privileges=privileges,
                     meanwhile=lambda: _find(run, root),
+                    probes=None if run.watching is None else run.watching.probes,
                 )
             except TooStrict as strict:
                 run.relaxations.append(strict.relaxation.reason)
@@ -145,7 +155,10 @@ def _attempts(run: _Run, opened: OpenedImage, root: RootFilesystem) -> Observed:
 
 
 def _find(run: _Run, root: RootFilesystem) -> None:
-    """Take the inventory and match it; needs no result of the observation."""
+    """Take the inventory and match it, once; needs no result of the observation."""
+    if run.found:
+        return
+    run.found = True
     found = run.inventory or sbom_service.inventory(root)
     run.inventory, run.matches = run.advice.match(found)
 
@@ -161,6 +174,8 @@ def _decide(
         profile = tracer.profile(observed.trace, root=root, window=window)
         if run.recorders.attachments is not None:
             profile = coverage.recorded(profile, observed, root)
+        if run.watching is not None:
+            profile = coverage.watched(profile, observed, run.watching)
     with run.clock.phase(Phase.VEX, f"{len(run.matches)} findings"):
         verdicts = _judge(run, opened, root, profile=profile, driven=observed.driven)
     script = observed.script

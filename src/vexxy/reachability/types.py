@@ -29,8 +29,8 @@ class Evidence:
     """One fact that a verdict rests on.
 
     Attributes:
-        kind: `file_access`, `static_reference`, `precondition`, `symbol`, `inventory`, `completeness`,
-            `linkage`.
+        kind: `file_access`, `static_reference`, `symbol`, `inventory`, `linkage`,
+            `precondition`, `completeness`.
         level: The level that this fact proves.
         detail: The fact, in a sentence, with paths.
         source: Who says so: `ebpf`, `proc_maps`, `elf`, `import_graph`, a record id.
