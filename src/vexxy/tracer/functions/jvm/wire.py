@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 FILE: Final = re.compile(r"jvm-(\d{1,10})(?:-[\w.-]+)?\.log")
 LINE: Final = re.compile(r"\[(\d{1,20})ns\s*\] (\S+) source: (.+)")
-NESTED: Final = re.compile(r"!/(BOOT-INF/|WEB-INF/|META-INF/)?")
+NESTED: Final = re.compile(r"!/|/!")
 HIDDEN: Final = re.compile(r"[/+]0x[0-9a-f]+$|\$\$(Lambda|InjectedInvoker|FastClass)")
 CLASSES_MAX: Final = 1_000_000
 
