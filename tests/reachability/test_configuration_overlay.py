@@ -37,6 +37,13 @@ def test_one_that_is_too_large_and_was_read_makes_silence_worthless(tree: Plante
     assert "/app/z.json was read and is too large" in gap
 
 
+def test_a_large_binary_is_no_configuration_that_could_not_be_read(tree: Planted) -> None:
+    content = "\x7fELF\0" + " " * CONFIGURATION_BYTES_MAX
+    tree.touched(tree.write("/mirror", content), Access.EXECUTED)
+
+    assert tree.overlay().gaps == ()
+
+
 def test_comments_that_never_end_do_not_keep_the_reader() -> None:
     """Read in linear time this takes moments; in quadratic time, hours."""
     assert jssource.read("import/*" * 400_000) is not None

@@ -34,6 +34,7 @@ PYTHON_SUFFIXES: Final = (".py", ".pyc", ".pyw")
 NODE_SUFFIXES: Final = SOURCE_SUFFIXES
 ADDON_SUFFIXES: Final = (".so", ".pyd")
 CONFIGURATION_FILES_MAX: Final = 2000
+SNIFFED_BYTES: Final = 4096
 APPLICATION_DEPTH: Final = 4
 # How a reference is worded that could start its target as a program.
 NAMED: Final = ("names ", "holds the name", "is run by", "starts ")
@@ -132,7 +133,8 @@ class Closure:
         self._configurations.add(path)
         entry = self._tree.entries.get(path)
         if entry is not None and entry.size_bytes > CONFIGURATION_BYTES_MAX:
-            if path in self._read_configurations:
+            start = self._tree.read_start(path, SNIFFED_BYTES)
+            if path in self._read_configurations and b"\0" not in start:
                 self._gaps.append(f"{path} was read and is too large to be looked into")
             return
         text = self._tree.read_text(path)
