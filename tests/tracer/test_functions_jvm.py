@@ -88,7 +88,7 @@ def test_no_machine_no_recording() -> None:
         ("jar:file:/app/boot.jar!/BOOT-INF/lib/x.jar!/", "/app/boot.jar"),
         (
             "jar:nested:/app/boot.jar/!BOOT-INF/lib/x.jar!/",
-            "/app/boot.jar/!BOOT-INF/lib/x.jar",
+            "/app/boot.jar",
         ),
         ("jrt:/java.base", ""),
         ("shared objects file", ""),
