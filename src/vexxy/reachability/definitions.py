@@ -47,6 +47,7 @@ class Definitions:
 
     def __init__(self, tree: Tree) -> None:
         self._tree: Final = tree
+        self._bundles: Final[dict[str, bool]] = {}
 
     def hidden(self, symbol: Symbol, paths: Iterable[str]) -> str | None:
         """Return why the symbol may be in one of these files all the same.
@@ -140,7 +141,12 @@ class Definitions:
         return BUILT_DIRECTORIES.search(inner) is not None or self._is_bundle(path, content)
 
     def _is_bundle(self, path: str, content: bytes) -> bool:
-        """Whether names in a script are not those of its source any more."""
+        """Whether names in a script are not those of its source any more; remembered."""
+        if path not in self._bundles:
+            self._bundles[path] = self._has_other_names(path, content)
+        return self._bundles[path]
+
+    def _has_other_names(self, path: str, content: bytes) -> bool:
         if BUILT_NAMES.search("/" + path.rpartition("/")[2]):
             return True
         if _has_long_lines(content) or BUILT_MARKS.search(content):

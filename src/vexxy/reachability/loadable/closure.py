@@ -68,8 +68,8 @@ class Closure:
         self._shell_texts: set[str] = set()
         self._queue: deque[str] = deque()
         self._queued: set[str] = set()
-        # Machine code that was followed; that it may also be started adds nothing.
-        self._machine_code: set[str] = set()
+        # What was followed and says the same when it is also started as a program.
+        self._settled: set[str] = set()
         self._ran: Final = {
             language.name: any(
                 interpreters.is_runtime(language, one) for one in self._loaded
@@ -186,19 +186,21 @@ class Closure:
 
     def _readers(self, path: str, content: bytes) -> Iterator[Iterator[Lead]]:
         if content[:4] == MAGIC:
-            self._machine_code.add(path)
+            self._settled.add(path)
             for language in interpreters.embedded_in(content):
                 self._give_up(language, f"{path} has a runtime of its own linked in", path)
             yield self._native.leads(path, content)
             if path.endswith(ADDON_SUFFIXES) and self._is_extension(path):
                 yield self._python.extension(path, content)
             return
+        if path.endswith(".py") and b"__main__" not in content:
+            self._settled.add(path)
         yield self._commands.interpreter(content)
         yield from self._text_readers(path, content)
 
     def _text_readers(self, path: str, content: bytes) -> Iterator[Iterator[Lead]]:
         text = content.decode("utf-8", "replace")
-        if self._node.package_of(path) is None:
+        if self._node.package_of(path) is None and not self._python.is_standard(path):
             yield self._node.started(text)
         if self._is_shell_text(path, content):
             yield self._commands.shell_script(path, text)
@@ -266,7 +268,7 @@ class Closure:
         self._note_runtime(path, via=via, how=lead.how)
 
     def _enqueue(self, path: str) -> None:
-        if path not in self._queued and path not in self._machine_code:
+        if path not in self._queued and path not in self._settled:
             self._queued.add(path)
             self._queue.append(path)
 

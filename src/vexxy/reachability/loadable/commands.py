@@ -41,11 +41,17 @@ CALLED: Final = re.compile(
     r"""\s*\(|=)\s*[\[(]*\s*(["'])([^"'\n]+)\1"""
 )
 
+COMMENTS: Final = ("#", ";", "//")
+
 # How scripts of other languages start programs.
 FOREIGN_RUNS: Final = re.compile(
     r"\b(system2?|p?exec|popen|proc_open|shell_exec|passthru|spawn|qx|open|open2|open3|Open3"
     r"|IPC::|execute|Run|Process|Command)\b|`[^`\n]+`|%x\W"
 )
+FOREIGN_WORDS: Final = (
+    "system", "exec", "pexec", "popen", "proc_open", "shell_exec", "passthru", "spawn",
+    "qx", "open", "Open3", "IPC::", "Run", "Process", "Command", "`", "%x",
+)  # fmt: skip
 # Commands in signs of their own: `%x{tar c}`, `qx(tar c)`.
 FOREIGN_COMMANDS: Final = re.compile(r"(?:%x|\bqx)\s*[\[{(<|!/#]([^\])}>|!/#\n]+)")
 
@@ -197,9 +203,10 @@ class Commands:
     def foreign(self, text: str) -> Iterator[Lead]:
         """Yield the programs that a script in a language nobody follows can start."""
         said = without_comments(text)
-        if FOREIGN_RUNS.search(said):
+        if any(tokens.starting(FOREIGN_RUNS, FOREIGN_WORDS, said)):
             yield from self.program(said, runs=True, indirect=True)
-            for line in FOREIGN_COMMANDS.findall(said):
+            signs = "%x" in said or "qx" in said
+            for line in FOREIGN_COMMANDS.findall(said) if signs else ():
                 yield from self.command(line)
 
     def by_value(self, text: str) -> Iterator[Lead]:
@@ -321,5 +328,9 @@ def is_shell_script(path: str, content: bytes) -> bool:
 
 def without_comments(text: str) -> str:
     """Return the text without lines that are comments; `#!` lines are kept."""
-    lines = text.splitlines()
-    return "\n".join(line for line in lines if not re.match(r"\s*(#(?!!)|;|//)", line))
+    return "\n".join(line for line in text.splitlines() if not _is_comment(line))
+
+
+def _is_comment(line: str) -> bool:
+    written = line.lstrip()
+    return written.startswith(COMMENTS) and not written.startswith("#!")

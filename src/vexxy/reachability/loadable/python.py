@@ -67,7 +67,9 @@ class Python:
 
     def source(self, path: str, text: str) -> Iterator[Lead]:
         """Yield what the source at `path` can load, run as a program."""
-        return self._follow(path, text, pysource.read(text))
+        # Of the standard library, names of modules in constants are not followed.
+        strings = not self.is_standard(path)
+        return self._follow(path, text, pysource.read(text, strings=strings))
 
     def module(self, path: str, text: str) -> Iterator[Lead]:
         """Yield what the source at `path` can load when it is imported.

@@ -1,5 +1,6 @@
 """A root file system, indexed the way references name files: by path, name, directory."""
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -10,6 +11,7 @@ from typing import Final, NamedTuple
 from vexxy.images.errors import FileMissing, FileTooLarge, FileUnreadable
 from vexxy.reachability.ports import Root
 
+START_BYTES: Final = 4
 READ_LIMIT_BYTES: Final = 256 * 1024 * 1024
 TEXT_LIMIT_BYTES: Final = 4 * 1024 * 1024
 # Files of package managers and data; their executable names are common words.
@@ -52,13 +54,40 @@ class Tree:
         self.distributed: frozenset[str] = frozenset()
         self._resolved: dict[str, str | None] = {}
         self._links: dict[str, Mapping[str, str]] = {}
+        self._listed: dict[str, frozenset[str] | None] = {}
+        self._starts: dict[str, bytes] = {}
 
     def resolve(self, path: str) -> str | None:
         """Return the canonical path of what is there, links followed; remembered."""
         if path not in self._resolved:
             known = path in self.entries
-            self._resolved[path] = path if known else self._root.resolve(path)
+            self._resolved[path] = path if known else self._look_up(path)
         return self._resolved[path]
+
+    def _look_up(self, path: str) -> str | None:
+        """Resolve the directory once for all in it; most paths asked for are not there."""
+        parent, _, name = path.rpartition("/")
+        if not parent or name in {"", ".", ".."}:
+            return self._root.resolve(path)
+        directory = self.resolve(parent)
+        if directory is None:
+            return None
+        own = f"{directory.rstrip('/')}/{name}"
+        if own != path:
+            return self.resolve(own)
+        names = self._names(directory)
+        there = names is None or name in names
+        return self._root.resolve(path) if there else None
+
+    def _names(self, directory: str) -> frozenset[str] | None:
+        """Return what is directly inside a canonical directory; None if unreadable."""
+        if directory not in self._listed:
+            try:
+                listed = os.listdir(self._root.host_path(directory))  # noqa: PTH208  speed
+                self._listed[directory] = frozenset(listed)
+            except OSError:
+                self._listed[directory] = None
+        return self._listed[directory]
 
     def find_file(self, path: str) -> str | None:
         """Return the canonical path if a regular file is there."""
@@ -103,8 +132,15 @@ class Tree:
 
     def read_start(self, path: str, length: int) -> bytes:
         """Return the first bytes of the file at a canonical path; none if unreadable."""
+        if length > START_BYTES:
+            return self._start(path, length)
+        if path not in self._starts:
+            self._starts[path] = self._start(path, START_BYTES)
+        return self._starts[path][:length]
+
+    def _start(self, path: str, length: int) -> bytes:
         if path in self.entries:
-            with suppress(OSError), self._root.host_path(path).open("rb") as file:
+            with suppress(OSError), open(self._root.host_path(path), "rb", 0) as file:  # noqa: PTH123  twice as fast
                 return file.read(length)
         return b""
 
@@ -198,9 +234,7 @@ class Tree:
 
     def names_in(self, directory: str) -> Sequence[str]:
         """Return the names directly inside a canonical directory, links included."""
-        with suppress(OSError):
-            return sorted(one.name for one in self._root.host_path(directory).iterdir())
-        return ()
+        return sorted(self._names(directory) or ())
 
     @cached_property
     def _by_identity(self) -> Mapping[tuple[int, int], Sequence[str]]:

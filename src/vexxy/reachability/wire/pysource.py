@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from vexxy.reachability.wire import tokens
+
 ORIGIN: Final = re.compile(r"\bfrom\s*(\.[.\s]*(?:\w[\w.\s]*)?|\s\w[\w.\s]*)\Z")
 STARTS: Final = re.compile(r"(?:^|[;:\"'({\[,=]|\\n|>>>)\s*\Z")
 NAMES: Final = re.compile(r"\s*+(?:\((?:[^()#]++|#[^\n]*+)*+\)|[^\n;#]*+)")
@@ -29,18 +31,21 @@ RUNNING_WORDS: Final = (
     "subprocess", "os.system", "os.popen", "os.exec", "os.spawn", "os.posix_spawn",
     "Popen(", "pty.spawn", "getoutput(", "from os import", "pexpect", "plumbum",
     "import sh\n", "import os as", "getattr(os", ".system(", ".popen(", "run_process",
-    "open_process", "create_subprocess", "delegator", "import invoke", "from invoke",
+    "open_process", "delegator", "import invoke", "from invoke",
 )  # fmt: skip
 LIBRARY_WORDS: Final = ("ctypes", "cffi", "dlopen", "CDLL", "find_library")
 ENTRY_WORDS: Final = ("entry_point", "get_entry_map")
 
 # Anything by which code loads a module whose name is a value.
+CALLED: Final = (
+    "import_module", "__import__", "import_string", "import_object", "import_item",
+    "import_app", "load_module", "exec_module", "spec_from_file_location", "find_spec",
+    "find_module", "find_loader", "run_module", "run_path", "iter_modules",
+    "walk_packages", "import_by_path", "resolve_name", "_import_module", "importstr",
+    "safe_import", "lazy_import", "LazyModule", "LazyLoader", "pydoc.locate", "safeimport",
+)  # fmt: skip
 CALL: Final = re.compile(
-    r"\b(?:import_module|__import__|import_string|import_object|import_item|import_app|"
-    r"load_module|exec_module|spec_from_file_location|find_spec|find_module|find_loader|"
-    r"run_module|run_path|iter_modules|walk_packages|import_by_path|"
-    r"resolve_name|_import_module|importstr|safe_import|lazy_import|LazyModule|LazyLoader|pydoc\.locate|"
-    r"safeimport)"
+    rf"\b(?:{'|'.join(re.escape(one) for one in CALLED)})"
     r"""\s*\(\s*(?P<constant>[rRuUbB]{0,2}(?P<quote>["'])(?P<name>[\w.]*)(?P=quote)\s*[,)])?"""
 )
 # The importer as a value (`load = import_module`), or under another name.
@@ -100,23 +105,35 @@ def without_documentation(text: str) -> str:
     return DOCUMENTATION.sub('""', text)
 
 
-def read(text: str) -> Source:
-    """Return what the file says."""
-    calls = list(CALL.finditer(text)) if _has(text, DYNAMIC_WORDS) else []
+def read(text: str, *, strings: bool = True) -> Source:
+    """Return what the file says; constants only where `strings` asks for them.
+
+    They are there in any case where the file looks up entry points, which they name.
+    """
+    dynamic = _has(text, DYNAMIC_WORDS)
+    calls = _calls(text) if dynamic else []
+    looks_up = _has(text, ENTRY_WORDS) and ENTRY_POINTS.search(text) is not None
     constants = [_dotted(call["name"]) for call in calls if call["constant"]]
     return Source(
         imports=(*_statements(text), *constants),
-        dynamic=any(not call["constant"] for call in calls) or _hands_on(text),
-        strings=frozenset(DOTTED.findall(text)),
+        dynamic=any(not call["constant"] for call in calls)
+        or (dynamic and _hands_on(text)),
+        strings=frozenset(DOTTED.findall(text) if strings or looks_up else ()),
         runs=runs(text),
         loads_libraries=_has(text, LIBRARY_WORDS),
-        entry_points=_has(text, ENTRY_WORDS) and ENTRY_POINTS.search(text) is not None,
+        entry_points=looks_up,
     )
 
 
 def runs(text: str) -> bool:
     """Return whether a file can start other programs."""
     return _has(text, RUNNING_WORDS)
+
+
+def _calls(text: str) -> list[re.Match[str]]:
+    """Return what the expression finds; looking for each name first is far faster."""
+    found = {one.start(): one for one in tokens.starting(CALL, CALLED, text)}
+    return [found[at] for at in sorted(found)]
 
 
 def _hands_on(text: str) -> bool:

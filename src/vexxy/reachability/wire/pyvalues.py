@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from vexxy.reachability.wire import tokens
+
 COMMENTS: Final = re.compile(r"(?m)^[ \t]*#.*$")
 # A string that is the whole first argument.
 STRING: Final = (
@@ -31,13 +33,15 @@ EXECUTE_WORDS: Final = (
 HIDDEN: Final = re.compile(
     r"(?<![\w.])(?:exec|eval)\s*\((?=[^\n]{0,200}\b(?:b64decode|b32decode|a85decode|"
     r"b85decode|unhexlify|fromhex|decrypt|decompress|marshal))"
-    r"|__pyarmor__|\bpytransform\b|\bpyarmor_runtime\b|\bsourcedefender\b"
 )
 HIDING_WORDS: Final = (
     "b64decode", "b32decode", "a85decode", "b85decode", "unhexlify", "fromhex", "decrypt",
     "decompress", "marshal",
 )  # fmt: skip
-HIDDEN_WORDS: Final = ("pyarmor", "pytransform", "sourcedefender")
+LOCKED: Final = re.compile(
+    r"__pyarmor__|\bpytransform\b|\bpyarmor_runtime\b|\bsourcedefender\b"
+)
+LOCKING_WORDS: Final = ("pyarmor", "pytransform", "sourcedefender")
 # What is read names the classes to import.
 UNPICKLES: Final = re.compile(
     r"\b(?:_?c?[pP]ickle|dill|cloudpickle|jsonpickle)\.(?:loads?|Unpickler|decode)\b"
@@ -93,6 +97,9 @@ LOADERS: Final = {
     "ffi": "dlopen",
 }
 
+# One of them is in every file that calls a loader, under whatever name.
+LOADER_WORDS: Final = ("CDLL", "PyDLL", "WinDLL", "cdll", "pydll", "find_library", "dlopen")
+
 
 def executed(text: str) -> str | None:
     """Return what runs text or code made at run time; None if nothing does."""
@@ -107,10 +114,13 @@ def executed(text: str) -> str | None:
 def is_hidden(text: str) -> bool:
     """Return whether a file decodes or decrypts the code that it runs."""
     executes = "exec" in text or "eval" in text
-    hides = executes and any(one in text for one in HIDING_WORDS)
-    if not hides and not any(one in text for one in HIDDEN_WORDS):
-        return False
-    return HIDDEN.search(text) is not None
+    if executes and any(one in text for one in HIDING_WORDS):
+        return any(tokens.starting(HIDDEN, ("exec", "eval"), text)) or _is_locked(text)
+    return _is_locked(text)
+
+
+def _is_locked(text: str) -> bool:
+    return any(one in text for one in LOCKING_WORDS) and LOCKED.search(text) is not None
 
 
 def unpickles(text: str) -> bool:
@@ -125,6 +135,8 @@ def commands(text: str) -> frozenset[str]:
 
 def libraries(text: str) -> frozenset[str]:
     """Return the names of libraries that are loaded by value, `*` for what is not fixed."""
+    if not any(one in text for one in LOADER_WORDS):
+        return frozenset()
     return _values(text, LOADERS, first_word=False)
 
 
