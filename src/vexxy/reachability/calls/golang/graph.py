@@ -6,6 +6,7 @@ its methods is in code that could run, in data, or inside such a type.
 """
 
 import heapq
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -21,21 +22,28 @@ STEPS_MAX: Final = 12
 MAIN: Final = "main.main"
 # The runtime and what the linker and the kernel start, by their names' beginnings.
 STARTED: Final = (
-    "runtime.",
-    "_rt0_",
-    "_cgoexp_",
-    "internal/runtime/",
-    "crosscall",
-    "_cgo_",
-)
+    "runtime.", "_rt0_", "_cgoexp_", "internal/runtime/", "crosscall", "_cgo_",
+)  # fmt: skip
 # Where these run, a type that only a function's signature names can become a value.
 SIGNATURE_READERS: Final = frozenset({
-    "reflect.rtype.In", "reflect.rtype.Out", "reflect.funcType.In", "reflect.funcType.Out",
     "reflect.Value.Call", "reflect.Value.CallSlice", "reflect.Value.call",
-    "reflect.MakeFunc", "reflect.FuncOf", "reflect.callReflect", "reflect.callMethod",
-    "reflect.rtype.Method", "reflect.rtype.MethodByName", "reflect.methodReceiver",
-    "reflect.Value.Method", "reflect.Value.MethodByName", "reflect.interfaceType.Method",
+    "reflect.MakeFunc", "reflect.callReflect",
+    "reflect.rtype.In", "reflect.rtype.Out", "reflect.funcType.In", "reflect.funcType.Out",
+    "internal/abi.FuncType.In", "internal/abi.FuncType.Out",
+    "internal/abi.FuncType.InSlice", "internal/abi.FuncType.OutSlice",
 })  # fmt: skip
+COMPARERS: Final = frozenset({"reflect.haveIdenticalUnderlyingType"})
+# Where these run, any method of a value of an interface can be called.
+METHOD_READERS: Final = frozenset({
+    "reflect.Value.Method", "reflect.Value.MethodByName",
+    "reflect.rtype.Method", "reflect.rtype.MethodByName",
+})  # fmt: skip
+# Who calls these outside the standard library finds any type by its name.
+LISTERS: Final = frozenset({"reflect.typelinks", "reflect.typesByString"})
+STANDARD: Final = ("reflect.", "runtime.", "internal/")
+# Of these, the methods of `reflect.Type`: in tables wherever that interface is used.
+SIGNATURES_ASKED: Final = ("In", "Out")
+METHODS_ASKED: Final = ("Method", "MethodByName")
 PLUGINS: Final = "plugin.Open"
 
 
@@ -104,10 +112,19 @@ class Closure:
         self._program: Final = program
         self._origins: dict[int, Origin] = {}
         self._held: dict[int, int | None] = {}
+        self._waiting: defaultdict[int, set[int]] = defaultdict(set)
         self._signatures: dict[int, int | None] = {}
         self._queue: list[tuple[int, int, int]] = []
         self._class = 0
-        self._reads_signatures = False
+        self._by_table: set[int] = set()
+        self._signature_slots: Final = _slots(program, SIGNATURES_ASKED)
+        self._method_slots: Final = _slots(program, METHODS_ASKED)
+        self._listers: Final = frozenset(
+            entry for name in LISTERS for entry in program.by_name.get(name, ())
+        )
+        # Where a reader has no code of its own, it is copied into whoever knows.
+        self._reads_methods = _is_copied(program, METHOD_READERS)
+        self._reads_signatures = _is_copied(program, SIGNATURE_READERS)
         self._close(ran)
 
     @property
@@ -186,21 +203,73 @@ class Closure:
         self._run()
 
     def _run(self) -> None:
-        program = self._program
         while self._queue:
             entry = heapq.heappop(self._queue)[-1]
-            for target in program.references.get(entry, ()):
+            targets = self._targets(entry)
+            for target in targets:
                 self._refer(target, entry)
-            if not self._reads_signatures and normalize(program.names[entry]) in (
-                SIGNATURE_READERS
-            ):
-                self._reads_signatures = True
-                for one, by in self._signatures.items():
-                    self._hold(one, by)
+            self._reflect(entry)
+            if not self._listers.isdisjoint(targets) and not self._program.names[
+                entry
+            ].startswith(STANDARD):
+                self._hold_all(entry)
+
+    def _reflect(self, entry: int) -> None:
+        """Note that a function makes signatures' types, or any method, available."""
+        if not self._reads_signatures and self._is_reader(
+            entry, SIGNATURE_READERS, self._signature_slots
+        ):
+            self._reads_signatures = True
+            for one, by in self._signatures.items():
+                self._hold(one, by)
+        if not self._reads_methods and self._is_reader(
+            entry, METHOD_READERS, self._method_slots
+        ):
+            self._reads_methods = True
+            for one, by in self._held.items():
+                for _, code in self._program.types[one].methods:
+                    self._add_method(code, by)
+
+    def _hold_all(self, entry: int) -> None:
+        """Take every type for one of a value: a function can find it by name."""
+        for one in self._program.types:
+            self._hold(one, entry)
+
+    def _is_reader(
+        self, entry: int, readers: frozenset[str], slots: frozenset[int]
+    ) -> bool:
+        program = self._program
+        if normalize(program.names[entry]) in readers:
+            return entry not in self._by_table
+        return program.calls_method(entry, slots)
+
+    def _targets(self, entry: int) -> frozenset[int]:
+        """Return what the parts of a function refer to that could run as yet."""
+        program = self._program
+        unknown = {one for one in program.tested.get(entry, ()) if not self._is_held(one)}
+        used = program.used(entry, self._is_held) if unknown else None
+        if used is None:
+            return program.references.get(entry, frozenset())
+        for place in used.waits_for:
+            self._waiting[program.described(place)].add(entry)
+        return used.targets
+
+    def _is_held(self, described: int) -> bool:
+        """Return whether a value of an interface could have a type.
+
+        Reflection can make any type without a name out of others.
+        """
+        return described in self._held or not self._program.is_made(described)
 
     def _refer(self, target: int, by: int | None) -> None:
         program = self._program
         if target in program.names:
+            if self._only_compares(by, target):
+                self._add_method(target, by)
+                return
+            if target in self._by_table:
+                self._by_table.remove(target)
+                heapq.heappush(self._queue, (self._class, len(self._origins), target))
             self._add(target, self._origin(by))
         elif target in program.cells:
             self._add(program.cells[target], self._origin(by))
@@ -208,7 +277,7 @@ class Closure:
             itab = program.itab_at[target]
             for one in itab.functions:
                 if one in program.names:
-                    self._add(one, self._origin(by))
+                    self._add_method(one, by)
             self._hold(itab.type, by)
         elif target in program.types:
             self._hold(target, by)
@@ -221,9 +290,12 @@ class Closure:
             if place in self._held:
                 continue
             self._held[place] = by
+            for one in self._waiting.pop(place, ()):
+                heapq.heappush(self._queue, (self._class, len(self._origins), one))
             found = self._program.types[place]
-            for one in found.functions:
-                self._add(one, self._origin(by))
+            for method, one in found.methods:
+                if self._reads_methods or method in self._program.asked:
+                    self._add_method(one, by)
             for one in found.values:
                 if one in self._program.cells:
                     self._add(self._program.cells[one], self._origin(by))
@@ -232,6 +304,17 @@ class Closure:
                 waiting += found.signature
             else:
                 self._signatures.update(dict.fromkeys(found.signature, by))
+
+    def _only_compares(self, by: int | None, target: int) -> bool:
+        """Return whether a function calls a reader of types to compare them, or itself."""
+        name = "" if by is None else normalize(self._program.names[by])
+        return by == target or name in COMPARERS
+
+    def _add_method(self, entry: int, by: int | None) -> None:
+        """Add a method that is called through a table, if at all."""
+        if entry not in self._origins:
+            self._by_table.add(entry)
+        self._add(entry, self._origin(by))
 
     def _origin(self, by: int | None) -> Origin:
         return Origin(by, "" if by is not None else f"the data of {self._path}")
@@ -247,3 +330,15 @@ def _is_initial(name: str) -> bool:
     package = name.rfind("/") + 1
     own = name[package:].partition(".")[2]
     return own == "init" or own.startswith(("init.", "map.init."))
+
+
+def _slots(program: Program, methods: Collection[str]) -> frozenset[int]:
+    return frozenset(slot for method in methods for slot in program.slots(method))
+
+
+def _is_copied(program: Program, readers: Collection[str]) -> bool:
+    return any(
+        name in program.name_offsets and name not in program.by_name
+        for name in readers
+        if not name.startswith(STANDARD[-1])
+    )

@@ -2,18 +2,19 @@
 
 import struct
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
 from vexxy.reachability.errors import Unparsable
-from vexxy.reachability.wire import gocode, gotypes
+from vexxy.reachability.wire import gocode, goflow, gotypes
 from vexxy.reachability.wire.gopclntab import normalize
 from vexxy.tracer.functions.native.errors import Unreadable
 from vexxy.tracer.functions.native.wire import elf, goinlining, gopclntab
 
-TYPES_MAX: Final = 2_000_000
+# Called in the middle of anything, with nothing kept aside.
+KEEPING: Final = ("runtime.gcWriteBarrier", "runtime.duff")
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,120 @@ class Program:
     def references(self) -> dict[int, frozenset[int]]:
         """What each function's code refers to: functions, cells, itabs and types."""
         found: dict[int, set[int]] = defaultdict(set)
+        for entry, _, target in self._sites:
+            found[entry].add(target)
+        return {entry: frozenset(targets) for entry, targets in found.items()}
+
+    @cached_property
+    def _sites(self) -> list[tuple[int, int, int]]:
+        """Each reference: the function, the place in its code, what is referred to."""
+        found = []
         functions = self.module.table.functions
         number = 0
         span = (functions[0].entry, functions[-1].end)
-        for site, target in gocode.references(self.module.image, *span, self._wanted):
+        for site, target in gocode.references(self.module.image, span, self._wanted):
             while site >= functions[number].end:
                 number += 1
-            found[functions[number].entry].add(target)
+            found.append((functions[number].entry, site, target))
+        return found
+
+    @cached_property
+    def tested(self) -> dict[int, frozenset[int]]:
+        """Types that a function may only compare with, as addresses it refers to."""
+        found: dict[int, set[int]] = defaultdict(set)
+        for entry, site, target in self._sites:
+            place = self.described(target)
+            if place and gocode.is_compared(self.module.image, site):
+                found[entry].add(place)
         return {entry: frozenset(targets) for entry, targets in found.items()}
+
+    def described(self, target: int) -> int:
+        """Return the type that an address describes or has the methods of, or 0."""
+        itab = self.itab_at.get(target)
+        if itab is not None:
+            return itab.type
+        return target if target in self.types else 0
+
+    def is_made(self, described: int) -> bool:
+        """Return whether only code that names a type makes it: a named one, or to one."""
+        found = self.types[described]
+        return found.is_named or (
+            found.is_pointer and self.types[found.contained[0]].is_named
+        )
+
+    @cached_property
+    def asked(self) -> frozenset[gotypes.Method]:
+        """The methods that any interface asks for."""
+        return frozenset(each for one in self.types.values() for each in one.asked or ())
+
+    def slots(self, method: str) -> frozenset[int]:
+        """Return where interface tables hold a method of a name, of any interface."""
+        return frozenset(
+            gotypes.ITAB_HEAD + 8 * number
+            for one in self.types.values()
+            for number, (name, _) in enumerate(one.asked or ())
+            if name == method
+        )
+
+    def calls_method(self, entry: int, slots: frozenset[int]) -> bool:
+        """Return whether a function may call a method at one of the places in tables."""
+        one = self.module.table.function_at(entry)
+        if one is None:
+            return True
+        code = self.module.image.data(entry, one.end - entry)
+        present = [slot for slot in slots if gocode.offset_bytes(slot) in code]
+        if not present:
+            return False
+        function = self._decoded(entry)
+        return function is None or any(goflow.calls_slot(function, one) for one in present)
+
+    def used(self, entry: int, alive: Callable[[int], bool]) -> goflow.Used | None:
+        """Return what of a function can run where only some types have values.
+
+        None where its code was not understood. `alive` tells of a type.
+        """
+        function = self._decoded(entry)
+        if function is None or function.has_table:
+            return None
+        return function.used(
+            self._places, lambda place: alive(self.described(place)), self._effect_of_call
+        )
+
+    def _effect_of_call(self, target: int, register: str) -> str:
+        if target in self._keeping:
+            return ""
+        if (target, register) not in self._arguments:
+            function = self._decoded(target) if target in self.module.entries else None
+            self._arguments[target, register] = function is None or goflow.is_argument(
+                function, register, self._keeping
+            )
+        return "use" if self._arguments[target, register] else "write"
+
+    def _decoded(self, entry: int) -> goflow.Function | None:
+        if entry not in self._functions:
+            one = self.module.table.function_at(entry)
+            end = one.end if one is not None else entry
+            self._functions[entry] = goflow.decode(self.module.image, entry, end)
+        return self._functions[entry]
+
+    @cached_property
+    def _functions(self) -> dict[int, goflow.Function | None]:
+        return {}
+
+    @cached_property
+    def _arguments(self) -> dict[tuple[int, str], bool]:
+        return {}
+
+    @cached_property
+    def _keeping(self) -> frozenset[int]:
+        """Functions that leave every register as it is."""
+        return frozenset(
+            entry for entry, name in self.names.items() if name.startswith(KEEPING)
+        )
+
+    @cached_property
+    def _places(self) -> frozenset[int]:
+        return frozenset(self.itab_at) | frozenset(self.types)
 
     @cached_property
     def cells(self) -> dict[int, int]:
@@ -83,15 +190,16 @@ class Program:
             Unparsable: One that another one names is none.
         """
         found: dict[int, gotypes.Type] = {}
-        sure = [one.type for one in self.module.itabs.values()]
+        itabs = self.module.itabs.values()
+        sure = [place for one in itabs for place in (one.type, one.interface)]
         sure += self.module.pointers.values()
-        for targets in self.references.values():
-            for one in targets:
-                if self.module.is_type_place(one) and one not in found:
-                    parsed = self.module.type_at(one)
-                    if parsed is not None:
-                        found[one] = parsed
-                        sure += (*parsed.contained, *parsed.signature)
+        likely = {target for targets in self.references.values() for target in targets}
+        likely.update(value for _, value in self._words)
+        for one in filter(self.module.is_type_place, likely):
+            parsed = self.module.type_at(one)
+            if parsed is not None:
+                found[one] = parsed
+                sure += (*parsed.contained, *parsed.signature)
         while sure:
             one = sure.pop()
             if one not in found:
@@ -138,7 +246,7 @@ class Program:
                 found |= {
                     target
                     for _, target in gocode.references(
-                        self.module.image, start, stop, self._wanted
+                        self.module.image, (start, stop), self._wanted
                     )
                 }
         return frozenset(found)
@@ -183,6 +291,11 @@ class Program:
                     for number, word in enumerate(words)
                     if low <= word < high
                 )
+        for row in image.rows:
+            # What the loader does is known already, and its table names no place itself.
+            if row.kind == elf.SHT_RELA and row.address:
+                for place in range(row.address, row.address + row.size, 8):
+                    found.pop(place, None)
         return list(found.items())
 
     def _is_listed(self, address: int) -> bool:
