@@ -19,8 +19,6 @@ V8: Final = b"V8_Fatal"
 ASKS_ONLY: Final = frozenset(
     {"-v", "--version", "-h", "--help", "--v8-options", "--completion-bash"}
 )
-# The last look of a recorder, and what the kernel and the clock round.
-GRACE_SECONDS: Final = 0.3
 PROCESSES_MAX: Final = 50_000
 PACKAGE: Final = re.compile(
     r".*/(?:node_modules|usr/share/nodejs|usr/lib/nodejs)/((?:@[^/]+/)?[^/]+/.+)"
@@ -80,7 +78,7 @@ def cut_short(told: Told, trace: Trace, *, started_seconds: float) -> Iterator[s
         later = [end for end in ends.get(hello.process_id, ()) if end >= last]
         end = min(later, default=trace.duration_seconds)
         if stop is not None and end >= stop:
-            end = stop - GRACE_SECONDS
+            end = stop
         if last < end:
             yield f"{_thread(hello)} {_how(later, stop)}{end - last:.1f} s before"
 
@@ -140,6 +138,13 @@ def _program(file: TracedFile, embeds: Mapping[str, bool]) -> str:
     if file.use is Use.MAPPED and LIBRARY.fullmatch(name):
         return file.process
     return ""
+
+
+def compiled_files(trace: Trace) -> Iterator[str]:
+    """Yield addons and WebAssembly, whose functions V8's coverage does not know."""
+    for file in trace.files:
+        if file.path.endswith((".node", ".wasm")) and file.use in {Use.MAPPED, Use.READ}:
+            yield file.path
 
 
 def file_path(url: str) -> str:

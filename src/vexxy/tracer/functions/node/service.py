@@ -52,7 +52,7 @@ def collect(evidence: Evidence) -> Recorded | None:
     if not (found or told.lives):
         return None
     findings = Findings(evidence.root, evidence.started_seconds)
-    for path in told.before:
+    for path in (*told.before, *rules.compiled_files(evidence.trace)):
         findings.leave_out(path)
     findings.add_all(told.calls)
     recording = FunctionRecording(

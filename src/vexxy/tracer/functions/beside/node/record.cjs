@@ -155,7 +155,7 @@ const begin = () => {
   const own = new Set(require('module').builtinModules);
   const isInternal = (url) =>
     url.startsWith('node:') || url.startsWith('internal/') || url === __filename ||
-    url === 'file://' + __filename || url.startsWith('electron/') ||
+    url === 'file://' + __filename ||
     (url.endsWith('.js') && own.has(url.slice(0, -3)));
 
   const take = (request) => {
@@ -232,14 +232,19 @@ const begin = () => {
     try {
       return apply(emit, this, arguments);
     } finally {
-      if (name === 'exit') flush(true);
+      if (name === 'exit') flush(self._exiting === true); // some pretend it
     }
   };
   const before = (name, original, wanted) => {
     if (typeof original !== 'function') return;
     const replaced = function () {
-      if (wanted(arguments)) flush(true);
-      return apply(original, this, arguments);
+      const ends = wanted(arguments);
+      if (ends) flush(true);
+      try {
+        return apply(original, this, arguments);
+      } finally {
+        if (ends) flush(false); // it did not
+      }
     };
     Object.defineProperty(replaced, 'name', { value: original.name });
     self[name] = replaced;
@@ -249,7 +254,8 @@ const begin = () => {
     before('abort', abort, () => true);
     before('execve', execve, () => true);
   }
-  before('kill', kill, (given) => Number(given[0]) === number || Number(given[0]) <= 0);
+  const isMine = (id) => Number(id) === number || Number(id) <= 0;
+  before('kill', kill, (given) => given[1] !== 0 && isMine(given[0]));
 
   // A signal nobody waits for ends the process. The handle is no listener: the program
   // neither sees it nor is kept from anything.
@@ -263,6 +269,7 @@ const begin = () => {
       handle.close();
       apply(kill, self, [number, name]);
       // Still here: the first process of a container.
+      flush(false);
       later(() => hear(Signal, name), 100).unref();
     };
     handle.start(SIGNALS[name]);
