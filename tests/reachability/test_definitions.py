@@ -1,6 +1,7 @@
 """When a name that is not found proves anything, and when it does not."""
 
 import json
+import zlib
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,66 @@ def test_a_python_name_may_be_in_any_kind_of_file(
     tree: Planted, file: str, content: str | bytes
 ) -> None:
     found = verdict(tree, alpha(tree, **{file: content}), "alpha.parser", "parse")
+    assert found.status.value == "affected"
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("_core__so", b"\x7fELF\0__pyx_capi__\0other\0"),
+        ("_core__so", b"\x7fELF\0CYTHON_COMPRESS_STRINGS\0"),
+        ("_core__pyd", b"MZ\0mypyc\0other"),
+        ("_core__so", b"\x7fELF\0" + zlib.compress(b"parse " * 20) + b"\0"),
+        ("_core__abi3__so", b"\x7fELF\0pyo3\0other\0"),
+        ("module__bin__so", b"\x7fELF\0Nuitka\0"),
+        ("runtime__so", b"\x7fELF\0pyarmor\0"),
+        ("data__bin", b"PK\x03\x04rest"),
+        ("loader__pyc", b"\xa7\r\r\nmarshal\0zlib\0decompress\0exec\0"),
+        ("core__wasm", b"\0asm\1\0\0\0other"),
+    ],
+)
+def test_code_that_was_compiled_or_packed_proves_nothing_by_a_name_not_in_it(
+    tree: Planted, file: str, content: bytes
+) -> None:
+    found = verdict(tree, alpha(tree, **{file: content}), "alpha.parser", "parse")
+    assert found.status.value == "affected"
+
+
+def test_a_library_in_c_keeps_the_names_that_it_has(tree: Planted) -> None:
+    package = alpha(tree, _core__so=b"\x7fELF\0PyInit__core\0other\0")
+    assert verdict(tree, package, "alpha.parser", "parse").justification is ABSENT
+
+
+def test_a_loaded_extension_whose_names_are_compressed_may_hold_any(tree: Planted) -> None:
+    twin = {
+        "parser__py": "def parse(): pass\n",
+        "_p__so": b"\x7fELFCYTHON_COMPRESS_STRINGS",
+    }
+    package = alpha(tree, **twin)
+    assert verdict(tree, package, "alpha.parser", "parse").justification is NOT_IN_PATH
+    tree.touched(f"{SITE}/alpha/_p.so", Access.MAPPED)
+    assert verdict(tree, package, "alpha.parser", "parse").justification is None
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("lib/native.node", b"\x7fELF\0other\0"),
+        ("lib/native.bin", b"\x7fELF\0other\0"),
+        ("lib/code.wasm", b"\0asm\1\0\0\0"),
+        ("lib/code.dat", b"\0asm\1\0\0\0"),
+        ("lib/main.jsc", b"\x01\x02\xde\xc0"),
+        ("lib/main.cache", b"\x01\x02\xde\xc0"),
+        ("lib/snapshot.blob", b"\0"),
+        ("lib/index.hbc", b"\xc6\x1f\xbc\x03\xc1\x03\x19\x1f"),
+    ],
+)
+def test_a_script_that_became_byte_code_proves_nothing_by_a_name_not_in_it(
+    tree: Planted, file: str, content: bytes
+) -> None:
+    main = {"lib/index.js": "exports.a = 1\n", file: content}
+    package = gamma(tree, "lib/index.js", **main)
+    found = verdict(tree, package, "lib/parser.js", "parseInternal")
     assert found.status.value == "affected"
 
 

@@ -12,6 +12,7 @@ from vexxy.advisories.types import Symbol
 from vexxy.reachability.loadable.tree import Tree
 from vexxy.reachability.rules import symbols
 from vexxy.reachability.rules.packages import DESCRIPTIVE
+from vexxy.reachability.wire import elf, pyextension
 
 SCRIPTS: Final = (*symbols.SCRIPT_SUFFIXES, *symbols.TYPED_SUFFIXES)
 # Packed or encrypted: a name inside is not to be seen from outside.
@@ -19,6 +20,17 @@ PACKED: Final = (
     ".zip", ".egg", ".whl", ".pyz", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".br", ".asar",
     ".jsc", ".tar", ".jar", ".pye",
 )  # fmt: skip
+# What such a file starts with, whatever its name is.
+PACKED_STARTS: Final = (
+    b"PK\x03\x04", b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"Rar!",
+)  # fmt: skip
+# Machine code and byte code that scripts became: WebAssembly, V8 (its cache, after two
+# bytes), Hermes. Which names are left in it is up to whoever built it.
+NATIVE_SCRIPTS: Final = (".node", ".wasm", ".jsc", ".bytecode", ".cjsc", ".blob", ".hbc")
+BYTE_CODES: Final = (b"\0asm", b"\xc6\x1f\xbc\x03\xc1\x03\x19\x1f")
+V8_CODE: Final = b"\xde\xc0"
+MACHINE_CODES: Final = (elf.MAGIC, b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
+EXTENSIONS: Final = (".so", ".pyd", ".dylib", ".dll")
 PROSE: Final = (".md", ".rst", ".txt", ".css", ".png", ".svg", ".woff", ".woff2")
 
 BUILT_DIRECTORIES: Final = re.compile(r"/(dist|build|_?bundles?|umd|out|output|prebuilt)/")
@@ -90,6 +102,8 @@ class Definitions:
                 continue
             else:
                 pattern = re.escape(short)
+                if _is_opaque(path, content):
+                    return f"{path} keeps its names where nobody can read them"
             if short and re.search(pattern.encode(), content, re.MULTILINE):
                 return f"{path} has the same name in it"
         return None
@@ -130,9 +144,16 @@ class Definitions:
                 found = any(name.encode(one) in content for one in ("utf-8", "utf-16-le"))
             if found:
                 return f"{path} has the same name in it"
+        compiled = _compiled(path, content)
+        if compiled is not None:
+            return f"{path} is {compiled} and may hold it"
+        return self._made(path, content)
+
+    def _made(self, path: str, content: bytes) -> str | None:
+        """Return why a source may only be what another one was made into."""
         if path.endswith(SCRIPTS) and self._is_built(path, content):
             return f"{path} is built from other files and may hold it under another name"
-        if path.endswith(".py") and _is_opaque_python(content):
+        if path.endswith((".py", ".pyc")) and _is_opaque_python(path, content):
             return f"{path} unpacks code at run time and may hold it"
         return None
 
@@ -156,8 +177,31 @@ class Definitions:
         return len(declared) >= DECLARED_MIN and short > SHORT_SHARE_MAX * len(declared)
 
 
-def _is_opaque_python(content: bytes) -> bool:
-    if _has_long_lines(content):
+def _compiled(path: str, content: bytes) -> str | None:
+    """Return what was made of a file's source, when that may have hidden its names."""
+    if content.startswith(PACKED_STARTS):
+        return "packed"
+    module = content.startswith(BYTE_CODES) or content[2:4] == V8_CODE
+    native = content.startswith(MACHINE_CODES)
+    if module or path.endswith(NATIVE_SCRIPTS):
+        return "compiled"
+    if native and "/node_modules/" in path:
+        return "compiled"
+    if native and _is_opaque(path, content):
+        return "packed"
+    if native or path.endswith(EXTENSIONS):
+        return "compiled Python" if pyextension.is_compiled_python(content) else None
+    return None
+
+
+def _is_opaque(path: str, content: bytes) -> bool:
+    """Whether a library, loaded or not, holds names that are not to be read."""
+    native = content.startswith(MACHINE_CODES) or path.endswith(EXTENSIONS)
+    return native and pyextension.is_opaque(content)
+
+
+def _is_opaque_python(path: str, content: bytes) -> bool:
+    if path.endswith(".py") and _has_long_lines(content):
         return True
     return UNPACKS.search(content) is not None and EXECUTES.search(content) is not None
 

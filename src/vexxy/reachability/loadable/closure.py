@@ -26,7 +26,7 @@ from vexxy.reachability.loadable.node_modules import SOURCE_SUFFIXES
 from vexxy.reachability.loadable.tree import Lead, Tree
 from vexxy.reachability.rules.chains import covers
 from vexxy.reachability.types import Loadable, Reference, Unfollowed
-from vexxy.reachability.wire import pyarchive, pysource, tokens
+from vexxy.reachability.wire import pyarchive, pyextension, pysource, tokens
 from vexxy.reachability.wire.elf import MAGIC
 from vexxy.tracer.types import Access, ExecutionProfile
 
@@ -190,7 +190,7 @@ class Closure:
             for language in interpreters.embedded_in(content):
                 self._give_up(language, f"{path} has a runtime of its own linked in", path)
             yield self._native.leads(path, content)
-            if path.endswith(ADDON_SUFFIXES) and self._is_extension(path):
+            if path.endswith(ADDON_SUFFIXES) and self._is_extension(path, content):
                 yield self._python.extension(path, content)
             return
         if path.endswith(".py") and b"__main__" not in content:
@@ -328,7 +328,9 @@ class Closure:
                     self._add(unfollowed.via, Lead(path, how, "interpreter"))
                 self._take(path, leads)
 
-    def _is_extension(self, path: str) -> bool:
+    def _is_extension(self, path: str, content: bytes) -> bool:
+        if self._ran[PYTHON.name] and pyextension.is_extension(content):
+            return True
         return any(path.startswith(f"{one}/") for one in self._python.modules.directories)
 
     def _python_files(self) -> list[str]:

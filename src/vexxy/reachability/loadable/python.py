@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Final
 
 from vexxy.reachability.errors import Unparsable
+from vexxy.reachability.loadable import extensions
 from vexxy.reachability.loadable.commands import Commands
 from vexxy.reachability.loadable.distribution import Distribution
 from vexxy.reachability.loadable.employed import Employed
@@ -41,9 +42,6 @@ PLACE: Final = re.compile(r"/[\w./-]+")
 FILE_NAME: Final = re.compile(r"[\w./-]{2,200}")
 MODULE_OPTION: Final = re.compile(r"-m[\s\"',]+([A-Za-z_][\w.]*)")
 WORD: Final = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
-DOTTED_BYTES: Final = re.compile(rb"\w+(?:\.[A-Za-z_]\w*)+")
-RUST_MARK: Final = b"pyo3"
-BARE_LENGTH_MIN: Final = 4
 
 
 class Python:
@@ -118,25 +116,20 @@ class Python:
             yield from self.source(path, member.content.decode("utf-8", "replace"))
 
     def extension(self, path: str, content: bytes) -> Iterator[Lead]:
-        """Yield the modules that an extension module names.
+        """Yield the modules, and the programs, that an extension module names.
 
-        Names are looked for one by one in what is not machine code: an expression that
-        tries every position of megabytes takes many times as long.
+        Raises:
+            Unparsable: Its constants cannot be read.
         """
-        data = b"\0".join((b"", *elf.read(content).data, b""))
-        rust = RUST_MARK in data
-        found: set[str] = set()
-        for name in self.modules.third_party:
-            word = name.encode("utf-8", "surrogateescape")
-            # The end of a longer string counts: linkers keep one copy of both.
-            if word + b"\0" in data or (
-                rust and len(name) >= BARE_LENGTH_MIN and word in data
-            ):
-                found.add(name)
-            found |= _dotted_names(data, word)
-        for name in found:
+        try:
+            constants = extensions.Constants(content)
+        except Unparsable:
+            self.unpredictable.add(path)
+            raise
+        for name in constants.modules(self.modules.third_party):
             yield from self._leads(self.modules.find(name), f"holds the name {name}, hence")
-        del path
+        for name, target in constants.programs(self._tree):
+            yield Lead(target, f"holds the name {name} of a program,", "command")
 
     def given(self, text: str) -> Iterator[Lead]:
         """Yield what an argument or a variable of the run names.
@@ -364,15 +357,3 @@ def is_source(path: str, content: bytes, *, read: bool) -> bool:
     if path.endswith(SUFFIXES) or SHEBANG.match(content):
         return True
     return read and not path.endswith(OTHER_SUFFIXES) and LOOKS.search(content) is not None
-
-
-def _dotted_names(content: bytes, top: bytes) -> set[str]:
-    """Return the dotted names below a top-level module in bytes of any kind."""
-    found = set()
-    at = content.find(top + b".")
-    while at >= 0:
-        name = DOTTED_BYTES.match(content, at)
-        if name is not None and not content[max(0, at - 1) : at].isalnum():
-            found.add(name[0].decode("ascii", "replace"))
-        at = content.find(top + b".", at + 1)
-    return found
