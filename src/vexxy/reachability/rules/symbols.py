@@ -6,7 +6,7 @@ from typing import Final
 
 from vexxy.advisories.types import Symbol
 from vexxy.sbom.types import Package
-from vexxy.tracer.types import FunctionCall
+from vexxy.tracer.types import FunctionCall, Source
 
 # Sources of compiled code: which file of the image they became is not known.
 COMPILED_SOURCES: Final = (
@@ -140,15 +140,28 @@ def is_in_module(symbol: Symbol, package: Package) -> bool:
 
 
 def is_call_of(call: FunctionCall, symbol: Symbol) -> bool:
-    """Return whether a recorded call is one of the symbol, module aside.
+    """Return whether a recorded call, in a file of the symbol, is one of the symbol.
 
-    A class body runs when its module is imported, under the name of the class: that is
-    no call. Its methods are.
+    Python: a class body runs when its module is imported, under the name of the class:
+    that is no call. Its methods are. JavaScript: what a runtime calls a function depends
+    on how it was written, so the last component decides. Compiled code: one file holds
+    many modules, so the module must agree where the symbol's is not a source file.
     """
     if not symbol.name:
         return False
     name = call.name.replace(".<locals>", "")
+    if call.source is Source.UPROBE and "::" in f"{symbol.module}{symbol.name}":
+        whole = symbol.name
+        if symbol.module and not whole.startswith(f"{symbol.module}::"):
+            whole = f"{symbol.module}::{whole}"
+        return f"{call.module}::{name}" == whole
+    if call.source is Source.UPROBE:
+        placed = bool(symbol.module) and not symbol.module.endswith(COMPILED_SOURCES)
+        agree = call.module == symbol.module or not placed
+        return agree and (name == symbol.name or name.startswith(f"{symbol.name}."))
     if name.startswith(f"{symbol.name}."):
         return True
+    if call.path.endswith(SCRIPT_SUFFIXES):
+        return re.split(r"[.#:]", name)[-1] == short_name(symbol)
     looks_like_class = short_name(symbol)[:1].isupper() and call.path.endswith(".py")
     return name == symbol.name and not looks_like_class
