@@ -287,12 +287,12 @@ class Closure:
         waiting = [described]
         while waiting:
             place = waiting.pop()
-            if place in self._held:
+            found = self._program.types.get(place)
+            if place in self._held or found is None:
                 continue
             self._held[place] = by
             for one in self._waiting.pop(place, ()):
                 heapq.heappush(self._queue, (self._class, len(self._origins), one))
-            found = self._program.types[place]
             for method, one in found.methods:
                 if self._reads_methods or method in self._program.asked:
                     self._add_method(one, by)

@@ -79,9 +79,8 @@ class Program:
     def is_made(self, described: int) -> bool:
         """Return whether only code that names a type makes it: a named one, or to one."""
         found = self.types[described]
-        return found.is_named or (
-            found.is_pointer and self.types[found.contained[0]].is_named
-        )
+        inner = self.types.get(found.contained[0]) if found.is_pointer else found
+        return inner is not None and inner.is_named
 
     @cached_property
     def asked(self) -> frozenset[gotypes.Method]:
@@ -189,26 +188,33 @@ class Program:
         Raises:
             Unparsable: One that another one names is none.
         """
-        found: dict[int, gotypes.Type] = {}
         itabs = self.module.itabs.values()
         sure = [place for one in itabs for place in (one.type, one.interface)]
-        sure += self.module.pointers.values()
+        found: dict[int, gotypes.Type] = {}
+        self._take_types([*sure, *self.module.pointers.values()], found, is_sure=True)
         likely = {target for targets in self.references.values() for target in targets}
         likely.update(value for _, value in self._words)
-        for one in filter(self.module.is_type_place, likely):
-            parsed = self.module.type_at(one)
+        # Strings lie among the types, so an address there need not be a type's.
+        places = [one for one in likely if self.module.is_type_place(one)]
+        self._take_types(places, found, is_sure=False)
+        return found
+
+    def _take_types(
+        self, places: list[int], found: dict[int, gotypes.Type], *, is_sure: bool
+    ) -> None:
+        while places:
+            one = places.pop()
+            if one in found:
+                continue
+            try:
+                parsed = self.module.type_at(one)
+            except Unparsable:
+                parsed = None
             if parsed is not None:
                 found[one] = parsed
-                sure += (*parsed.contained, *parsed.signature)
-        while sure:
-            one = sure.pop()
-            if one not in found:
-                parsed = self.module.type_at(one)
-                if parsed is None:
-                    raise Unparsable("a Go type that names what is none")
-                found[one] = parsed
-                sure += (*parsed.contained, *parsed.signature)
-        return found
+                places += (*parsed.contained, *parsed.signature)
+            elif is_sure:
+                raise Unparsable("a Go type that names what is none")
 
     @cached_property
     def from_data(self) -> tuple[frozenset[int], frozenset[int]]:
