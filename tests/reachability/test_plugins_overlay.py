@@ -210,3 +210,62 @@ def test_the_runpath_of_a_program_serves_only_itself(tree: Planted) -> None:
     found = tree.overlay().references
     assert usual in found
     assert own not in found
+
+
+LISTS = """
+    char b[300]; DIR *d = opendir("plugins"); struct dirent *e;
+    while (d && (e = readdir(d))) {
+        snprintf(b, 300, "./plugins/%s", e->d_name);
+        dlopen(b, 1);
+    }
+    return 0;
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "plugin", "body"),
+    [
+        ("/opt/svc/daemon", "/opt/svc/plugins/foo.so", LISTS),
+        ("/usr/local/bin/daemon", "/opt/svc/plugins/foo.so", LISTS),
+        (
+            "/usr/local/bin/daemon",
+            "/opt/svc/ext/foo.so",
+            'char b[99]; chdir(v[0]); snprintf(b, 99, "ext/%s", v[1]); dlopen(b, 1);',
+        ),
+        (
+            "/opt/d/bin/daemon",
+            "/opt/d/lib/mods/foo.so",
+            'char b[99]; snprintf(b, 99, "%s/../lib/mods/%s", v[0], v[1]); dlopen(b, 1);',
+        ),
+        (
+            "/opt/d/bin/daemon",
+            "/opt/d/bin/mods/ext_foo.so",
+            'char b[99]; snprintf(b, 99, "mods/ext_%s", v[1]); dlopen(b, 1);',
+        ),
+        (
+            "/opt/d/bin/daemon",
+            "/opt/d/mods/run",
+            'char b[99]; realpath("/../mods/", b); execl(b, b, NULL);',
+        ),
+    ],
+)
+def test_a_directory_is_named_from_where_the_program_works_or_lies(
+    tree: Planted, program: str, plugin: str, body: str
+) -> None:
+    tree.compile(plugin, LIBRARY, *SHARED)
+    tree.working_directory = "/opt/svc"
+    text = f"#include <dirent.h>\n{HEADERS}int main(int c, char **v) {{ {body} }}"
+    tree.touched(tree.compile(program, text, "-ldl"), Access.EXECUTED, 0.0)
+    reference = tree.overlay().references[plugin]
+    assert reference.via == program
+    assert plugin.rpartition("/")[0] in reference.how
+
+
+def test_a_relative_name_of_the_distributions_says_nothing(tree: Planted) -> None:
+    plugin = tree.compile("/opt/svc/plugins/foo.so", LIBRARY, *SHARED)
+    tree.working_directory = "/opt/svc"
+    daemon(tree, 'return puts("plugins") + (int)(long)v;')
+    package = tree.owner(plugin)
+    owner = tree.owner(DAEMON, name="daemon")
+    (verdict,) = tree.judge(package, inventory=Inventory(None, (package, owner)))
+    assert verdict.status.value == "not_affected"

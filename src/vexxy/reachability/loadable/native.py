@@ -13,6 +13,7 @@ from typing import Final
 from vexxy.reachability.loadable.configuration import MENTIONS, is_configuration
 from vexxy.reachability.loadable.linker import Linker
 from vexxy.reachability.loadable.plugins import Plugins, ends_a_string, in_directories
+from vexxy.reachability.loadable.relative import Relative
 from vexxy.reachability.loadable.tree import Lead, Tree
 from vexxy.reachability.wire import elf, tokens
 from vexxy.reachability.wire.elf import Elf
@@ -96,6 +97,7 @@ class Native:
         self.linker: Final = Linker(tree)
         self._plugins: Final = Plugins(tree, self.linker)
         self._roots: Final = root_directories(tree)
+        self._relative: Final = Relative(tree)
 
     def leads(self, path: str, content: bytes) -> Iterator[Lead]:
         """Yield everything that the ELF file at `path` can load or run.
@@ -114,8 +116,13 @@ class Native:
         yield from self._libraries(path, parsed, data)
         yield from self._plugins.leads(path, parsed, data)
         yield from self._paths(data)
-        if GO_MARK in content or RUST in data:
+        run_together = GO_MARK in content or RUST in data
+        if run_together:
             yield from self._run_together(data)
+        if self._plugins.is_built(path) and not INTERPRETERS.fullmatch(name):
+            named = self._relative.beneath if run_together else self._relative.named
+            for directory in named(path, data):
+                yield from path_leads(self._tree, directory, self.linker.directories)
         for library, words in ON_BEHALF:
             if library.match(name):
                 found = (self._tree.programs.get(word) for word in words)

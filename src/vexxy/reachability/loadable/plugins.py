@@ -102,7 +102,7 @@ class Plugins:
         loose = tuple(one for one in (*patterns, *bare) if len(_fixed(one)) < FIXED_MIN)
         whole = not any("%" not in one for one in named - {one[2:] for one in bare})
         asks = bool(parsed.imports & ASKS)
-        if opens and self._is_built(path) and (loose or whole or asks):
+        if opens and self.is_built(path) and (loose or whole or asks):
             spare = asks or (not found and whole)
             self._openers.append(Opener(path, loose if whole else (), any_spare=spare))
         elif opens and patterns:
@@ -122,7 +122,7 @@ class Plugins:
                     spare = (one for one in paths if one in self._spare)
                     yield from ((opener.path, Lead(one, how, SOURCE)) for one in spare)
 
-    def _is_built(self, path: str) -> bool:
+    def is_built(self, path: str) -> bool:
         """Whether a file is the image's own and loads by no language's rules."""
         return path not in self._tree.distributed and not OWN_RULES.match(path)
 
@@ -152,7 +152,7 @@ class Plugins:
 
     def _stems(self, path: str, data: bytes) -> Iterator[Lead]:
         """Follow names without an ending, to which the caller adds `.so`."""
-        built = self._is_built(path)
+        built = self.is_built(path)
         strings = frozenset(data.split(b"\0"))
         for name, paths in self._libraries.items():
             for stem in _stems(name, ()):
