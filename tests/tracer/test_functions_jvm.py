@@ -103,7 +103,6 @@ def test_a_source_leads_to_the_archive(source: str, path: str) -> None:
 @pytest.mark.parametrize(
     ("runtime", "path"),
     [
-        (Runtime.RUBY, "/usr/bin/ruby3.1"),
         (Runtime.PHP, "/usr/sbin/php-fpm8.2"),
         (Runtime.PHP, "/usr/lib/apache2/modules/libphp8.2.so"),
     ],

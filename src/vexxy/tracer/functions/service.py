@@ -6,6 +6,7 @@ from typing import Final
 from vexxy.tracer.functions.jvm import service as jvm
 from vexxy.tracer.functions.node import service as node
 from vexxy.tracer.functions.python import service as python
+from vexxy.tracer.functions.ruby import service as ruby
 from vexxy.tracer.functions.types import Beside, Collector, Evidence, Planner
 from vexxy.tracer.functions.uncovered import service as uncovered
 from vexxy.tracer.types import FunctionCall, FunctionRecording, Runtime
@@ -14,7 +15,7 @@ RECORDERS: Final[Mapping[Runtime, tuple[Planner, Collector]]] = {
     Runtime.PYTHON: (python.plan, python.collect),
     Runtime.NODE: (node.plan, node.collect),
     Runtime.JVM: (jvm.plan, jvm.collect),
-    Runtime.RUBY: (uncovered.plan, uncovered.collector(Runtime.RUBY)),
+    Runtime.RUBY: (ruby.plan, ruby.collect),
     Runtime.PHP: (uncovered.plan, uncovered.collector(Runtime.PHP)),
 }
 """A further runtime is a further entry; each extends the variables it shares."""

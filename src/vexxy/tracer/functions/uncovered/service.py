@@ -1,4 +1,4 @@
-"""Ruby and PHP: that they ran is known, what they called is not."""
+"""PHP: that it ran is known, what it called is not."""
 
 import posixpath
 import re
@@ -10,9 +10,6 @@ from vexxy.tracer.functions.types import Beside, Collector, Evidence, Recorded
 from vexxy.tracer.types import FunctionRecording, Runtime, Use
 
 PROGRAMS: Final = {
-    Runtime.RUBY: re.compile(
-        r"(ruby|jruby|truffleruby|mruby|irb)[-0-9.]*|libm?ruby[-\w.]*\.so.*"
-    ),
     Runtime.PHP: re.compile(
         r"(php|php-fpm|php-cgi|phpdbg|hhvm|frankenphp)[-0-9.]*|(lib|mod_)php[-\w.]*\.so.*"
     ),
