@@ -42,7 +42,6 @@ CONVERSION: Final = frozenset({"iconv_open", "setlocale", "newlocale"})
 FORMAT: Final = r"%-?\d*\.?\d*[a-z]+"
 FIXED_DIRECTORY: Final = re.compile(r"/[^/]*%.*\Z")
 TAIL_BYTES: Final = 32
-SHORT_BYTES: Final = 3
 
 # Libraries that import such a call for their callers, whose own strings are followed.
 # libuv: uv_spawn. libsystemd: sd-bus, which starts ssh, and the program of a `unixexec:`
@@ -221,9 +220,9 @@ class Native:
                 yield Lead(shell, "can start the shell", SOURCE)
         strings = frozenset(data.split(b"\0"))
         ends = b"\0".join(string[-TAIL_BYTES:] for string in strings) + b"\0"
-        lines, short = command_words(strings), _short_ends(strings)
+        lines, short = command_words(strings), tokens.ends(strings)
         for word, target in self._tree.programs.items():
-            if word in lines or (_may_end(word, short) and ends_a_string(word, ends)):
+            if word in lines or (tokens.may_end(word, short) and ends_a_string(word, ends)):
                 how = f"holds the word {word} and imports {call}, hence may run"
                 yield Lead(target, how, SOURCE)
         yield from self._assembled(lines, call)
@@ -253,11 +252,11 @@ class Native:
             return
         own = path not in self._tree.distributed
         strings = frozenset(data.split(b"\0"))
-        short = _short_ends(strings)
+        short = tokens.ends(strings)
         if own:
             yield from self._assembled(command_words(strings), min(calls))
         for word, target in self._tree.programs.items():
-            if not _may_end(word, short):
+            if not tokens.may_end(word, short):
                 continue
             whole = own and word.encode("utf-8", "surrogateescape") in strings
             if not whole and (len(word) < WORD_MIN or not ends_a_string(word, data)):
@@ -310,16 +309,6 @@ class Native:
         lines = (line.partition("#")[0].partition(":")[2] for line in text.splitlines())
         named = {word for line in lines for word in re.findall(r"[\w-]+", line)}
         return named | set(NAME_SERVICE_DEFAULT)
-
-
-def _short_ends(strings: Iterable[bytes]) -> frozenset[bytes]:
-    return frozenset(string[-SHORT_BYTES:] for string in strings)
-
-
-def _may_end(word: str, ends: frozenset[bytes]) -> bool:
-    """Whether any string can end with the word, by its last bytes; true for short ones."""
-    last = word.encode("utf-8", "surrogateescape")[-SHORT_BYTES:]
-    return len(last) < SHORT_BYTES or last in ends
 
 
 def _starting_call(parsed: Elf, data: bytes) -> str | None:

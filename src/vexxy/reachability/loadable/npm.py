@@ -26,10 +26,8 @@ RUNNER_WORDS: Final = (
     "npm", "yarn", "bun", "npx", "pnpx", "corepack", "run-s", "run-p", "nodemon", "--run",
     "concurrently", "wireit", "turbo ", "nx ", "lerna",
 )  # fmt: skip
-STARTER_WORDS: Final = (
-    "node ", "node\t", "nodejs ", "tsx ", "ts-node ", "nodemon ", "forever ", "bun ",
-    "deno ", "pm2",
-)  # fmt: skip
+NODE_WORDS: Final = ("node ", "node\t", "nodejs ", "nodemon ")
+STARTER_WORDS: Final = ("tsx ", "forever ", "bun ", "deno ", "pm2")
 # Runners that look for a program beside the packages, not for a script of a manifest.
 LOCAL: Final = re.compile(
     r"\b(?:npx|pnpx|bunx|dlx|yarn|pnpm)\b|\b(?:npm|bun)\s+(?:exec|x)\b|[\"']exec[\"']"
@@ -91,7 +89,8 @@ class Npm:
 
     def files(self, text: str) -> Iterator[str]:
         """Yield the paths that a text gives to node as a script, as written."""
-        if not any(word in text for word in STARTER_WORDS):
+        node = "node" in text and any(word in text for word in NODE_WORDS)
+        if not node and not any(word in text for word in STARTER_WORDS):
             return
         for found in STARTS.finditer(text):
             yield found[2]

@@ -23,7 +23,7 @@ NAME: Final = re.compile(r"\w+(?:\.\w+)*")
 
 # Looked for before any expression runs: most files have none of them.
 DYNAMIC_WORDS: Final = (
-    "import_", "__import", "load_module", "exec_module", "_file_location", "find_spec",
+    "import_", "load_module", "exec_module", "_file_location", "find_spec",
     "find_module", "find_loader", "run_module", "run_path", "iter_modules",
     "walk_packages", "resolve_name", "importstr", "_import", "Lazy", "pydoc",
 )  # fmt: skip

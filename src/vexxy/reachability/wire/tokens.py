@@ -28,6 +28,7 @@ LITERALS: Final = re.compile(
     r"""|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`"""
 )
 
+END_BYTES: Final = 3
 LONG_QUOTES: Final = ('"""', "'''")
 
 
@@ -65,6 +66,20 @@ def starting(
             if found is not None:
                 yield found
             at = text.find(word, at + 1)
+
+
+def ends(strings: Iterable[bytes]) -> frozenset[bytes]:
+    """Return the last bytes of each string; see `may_end`."""
+    return frozenset(one[-END_BYTES:] for one in strings)
+
+
+def may_end(word: str, found: frozenset[bytes]) -> bool:
+    """Return whether a string can end with the word; always true of a short word.
+
+    `found` are the `ends` of the strings: one look-up instead of a search in all data.
+    """
+    last = word.encode("utf-8", "surrogateescape")[-END_BYTES:]
+    return len(last) < END_BYTES or last in found
 
 
 def words(text: str) -> set[str]:
