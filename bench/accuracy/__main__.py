@@ -10,6 +10,12 @@ anything reachable "not affected".
 --fresh   run again what an earlier call saved; otherwise only what changed is run, and
           the source as it is now decides from the saved profiles
 --shared  score the six images of ../shared/images as well, where that folder exists
+
+python -m bench.accuracy --functions [--quick] [--fresh] [--why] [LANGUAGE...]
+python -m bench.accuracy --shared-functions [--quick] [--fresh] [IMAGE...]
+
+The same for functions: those planted in images of Python, Node.js, Go and C, and those of
+three images of another hand.
 """
 
 import json
@@ -21,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.accuracy import again, kubescape, report, shared
+from bench.accuracy import again, functions, kubescape, report, shared, shared_functions
 from bench.accuracy import truth as truths
 from bench.accuracy.score import Matrix, statuses
 from bench.accuracy.truth import Component
@@ -84,6 +90,10 @@ def perform(run: Run) -> str:
 
 def main(arguments: list[str]) -> int:
     """Run the plan, print the tables, return the exit code."""
+    if "--functions" in arguments:
+        return functions.main(arguments)
+    if "--shared-functions" in arguments:
+        return shared_functions.main(arguments)
     images = [a for a in arguments if not a.startswith("-")] or truths.images()
     runs = plan(images, quick="--quick" in arguments)
     for image in images:

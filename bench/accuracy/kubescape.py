@@ -12,7 +12,7 @@ count all the same, which is in the rule's favor.
 import json
 import tempfile
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,17 +25,39 @@ TYPES: Final = {"deb": "deb", "python": "pypi", "npm": "npm", "go-module": "gola
 
 
 def syft(image: str) -> dict[str, Any]:
-    """Return Syft's own JSON for the image; made once."""
+    """Return Syft's own JSON for the image of a recipe; made once."""
     saved = engine.cache() / f"syft-{image}-{load(image).digest}.json"
+    return listed(saved, lambda target: build.archive(image, target, kind="docker-archive"))
+
+
+def sbom_of(reference: str, name: str) -> dict[str, Any]:
+    """Return Syft's own JSON for an image that the engine has; made once."""
+    digest = reference.rpartition(":")[2]
+    return listed(
+        engine.cache() / f"syft-{name}-{digest}.json",
+        lambda target: save(reference, target),
+    )
+
+
+def save(reference: str, target: Path) -> None:
+    """Write an image of the engine as a docker-archive."""
+    command = [engine.engine(), "save", "--output", str(target), reference]
+    if engine.engine() == "podman":
+        command[2:2] = ["--format", "docker-archive"]
+    engine.run(command, step=f"saving {reference}")
+
+
+def listed(saved: Path, write: Callable[[Path], None]) -> dict[str, Any]:
+    """Return what Syft lists in an archive that `write` makes, or what it listed before."""
     if not saved.exists():
         program = languages.from_pypi(SYFT, "syft")
         program.chmod(0o755)
         with tempfile.TemporaryDirectory(dir=engine.cache()) as folder:
             archive = Path(folder) / "image.tar"
-            build.archive(image, archive, kind="docker-archive")
+            write(archive)
             text = engine.run(
                 [str(program), "--quiet", "--output", "json", f"docker-archive:{archive}"],
-                step=f"syft of {image}",
+                step=f"syft for {saved.stem}",
                 env={"SYFT_CHECK_FOR_APP_UPDATE": "false"},
             )
         saved.write_text(text[text.index("{") :])
