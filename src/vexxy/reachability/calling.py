@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Final
 
+from vexxy.reachability.calls.golang.graph import Graph as GoGraph
 from vexxy.reachability.calls.javascript import start as javascript
 from vexxy.reachability.calls.javascript.graph import Graph as JavaScriptGraph
 from vexxy.reachability.calls.python import start as python
@@ -61,6 +62,7 @@ class Calling:
         self._graphs: Final[Mapping[Runtime, Callable[[], CallGraph]]] = {
             Runtime.PYTHON: lambda: self._python,
             Runtime.NODE: lambda: self._node,
+            Runtime.NATIVE: lambda: self._go,
         }
 
     def silence(self, path: str, name: str) -> str | None:
@@ -116,6 +118,16 @@ class Calling:
                 is_application=self._is_application,
             ),
         )
+
+    @cached_property
+    def _go(self) -> CallGraph:
+        """The graph of the Go programs; every other compiled file stays open."""
+        ran: dict[str, set[str]] = {}
+        for call in self._profile.functions:
+            if runtime_of(call.path) is Runtime.NATIVE:
+                named = f"{call.module}.{call.name}" if call.module else call.name
+                ran.setdefault(call.path, set()).update({named, call.inlined_into} - {""})
+        return GoGraph(self._tree.read, ran)
 
     @cached_property
     def _node(self) -> CallGraph:

@@ -6,6 +6,7 @@ its methods is in code that could run, in data, or inside such a type.
 """
 
 import heapq
+import struct
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from vexxy.reachability.wire.gopclntab import normalize
 from vexxy.tracer.functions.native.errors import Unreadable
 
 STEPS_MAX: Final = 12
+# What tables that contradict each other lead to, in a file that was damaged or made up.
+DAMAGED: Final = (struct.error, IndexError, KeyError, ValueError, OverflowError)
 MAIN: Final = "main.main"
 # The runtime and what the linker and the kernel start, by their names' beginnings.
 STARTED: Final = (
@@ -44,6 +47,10 @@ STANDARD: Final = ("reflect.", "runtime.", "internal/")
 # Of these, the methods of `reflect.Type`: in tables wherever that interface is used.
 SIGNATURES_ASKED: Final = ("In", "Out")
 METHODS_ASKED: Final = ("Method", "MethodByName")
+# Packages whose functions the compiler replaces by instructions.
+INTRINSICS: Final = (
+    "sync/atomic.", "math.", "math/bits.", "runtime.", "runtime/internal/", "internal/",
+)  # fmt: skip
 PLUGINS: Final = "plugin.Open"
 
 
@@ -96,7 +103,7 @@ class Graph:
                     Reach.OPEN, f"what could call functions of {path} is unknown"
                 )
             return Closure(path, program, self._ran.get(path, ()))
-        except (Unparsable, Unreadable) as error:
+        except (Unparsable, Unreadable, *DAMAGED) as error:
             return Reached(Reach.OPEN, f"{path} was not understood: {error}")
 
 
@@ -135,30 +142,37 @@ class Closure:
     def reach(self, name: str) -> Reached:
         """Return whether a function could be called; `name` as linked or as recorded."""
         program = self._program
-        wanted = normalize(name)
-        offsets = program.name_offsets.get(wanted, set())
-        found = set(program.by_name.get(wanted, ()))
-        if not offsets:
+        wanted = [each for each in _meant(name) if each in program.name_offsets]
+        found = {entry for each in wanted for entry in program.by_name.get(each, ())}
+        offsets = {offset for each in wanted for offset in program.name_offsets[each]}
+        if not wanted:
             return Reached(Reach.OPEN, f"{self._path} names no function {name}")
         try:
             copies = program.inlining.copies(frozenset(offsets))
             found |= {copy.holder.entry for _, copy in copies}
-        except Unreadable as error:
+        except (Unreadable, *DAMAGED) as error:
             return Reached(Reach.OPEN, f"{self._path} was not understood: {error}")
         reached = [one for one in found if one in self._origins]
         if reached:
             return min(
                 (self._told(one, name) for one in reached), key=lambda r: len(r.steps)
             )
-        if not found:
-            return Reached(Reach.OPEN, f"{name} of {self._path} is only named, not linked")
-        if program.by_name.get(PLUGINS):
-            return Reached(Reach.OPEN, f"{self._path} can load plugins")
+        doubt = self._doubt(wanted, found)
+        if doubt:
+            return Reached(Reach.OPEN, f"{name} of {self._path}: {doubt}")
         return Reached(
             Reach.NO_PATH,
             f"nothing refers to it among the {len(self._origins)} of "
             f"{len(program.names)} functions of {self._path} that could run",
         )
+
+    def _doubt(self, wanted: Sequence[str], found: Collection[int]) -> str:
+        """Return why no path does not mean that there is none, empty if it does."""
+        if not found:
+            return "it is only named, not linked"
+        if any(each.startswith(INTRINSICS) for each in wanted):
+            return "it may be an instruction instead of a call"
+        return "the program can load plugins" if self._program.by_name.get(PLUGINS) else ""
 
     def _told(self, entry: int, name: str) -> Reached:
         names = self._program.names
@@ -323,6 +337,13 @@ class Closure:
         if entry not in self._origins:
             self._origins[entry] = origin
             heapq.heappush(self._queue, (self._class, len(self._origins), entry))
+
+
+def _meant(name: str) -> tuple[str, ...]:
+    """Return what a function may be called: a program's own package is `main`."""
+    own = normalize(name)
+    _, _, function = own[own.rfind("/") + 1 :].partition(".")
+    return (own, f"main.{function}") if function else (own,)
 
 
 def _is_initial(name: str) -> bool:
