@@ -56,6 +56,7 @@ def test_loaded_classes_are_told_and_others_not(tmp_path: Path) -> None:
     assert found is not None
     mine = {call.module for call in found.calls if call.path.startswith(str(tmp_path))}
     assert mine == {"App", "App$Used"}
+    assert str(tmp_path / "App$Used.class") in {call.path for call in found.calls}
     assert found.recording.reasons == ()
     assert found.recording.unit == "class"
 

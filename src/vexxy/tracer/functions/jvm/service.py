@@ -42,7 +42,9 @@ def collect(evidence: Evidence) -> Recorded | None:
     calls: dict[tuple[str, str], FunctionCall] = {}
     programs = {one.process_id: one.executable for one in evidence.trace.processes}
     for loaded in wire.read(evidence.told):
-        path = evidence.root.resolve(loaded.path) if loaded.path else None
+        own = f"{loaded.path.rstrip('/')}/{loaded.name.replace('.', '/')}.class"
+        path = evidence.root.resolve(own) if loaded.path else None  # in a directory
+        path = path or (evidence.root.resolve(loaded.path) if loaded.path else None)
         path = path or loaded.path or programs.get(loaded.process_id, "")
         if not loaded.made:
             call = _call(loaded, path, evidence.started_seconds)
