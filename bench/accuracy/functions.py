@@ -29,7 +29,8 @@ from bench.accuracy.truth import Component
 from bench.images import engine
 from bench.images.recipe import BuildFailed
 
-SECONDS: Final = 30
+# A shorter look clears nothing from silence: its confidence is below what is needed.
+SECONDS: Final = 60
 PROJECTS: Final = {
     "python": python.project,
     "python-open": python.open_project,
@@ -89,12 +90,13 @@ def folder() -> Path:
 def saved_at(project: Project, number: int) -> Path:
     """Return where one result is kept; another project is another file."""
     name = image.reference(project).rpartition("/")[2].replace(":", "-")
-    return folder() / f"{name}-{number}.json"
+    return folder() / f"{name}-{SECONDS}-{number}.json"
 
 
 def checked(project: Project) -> int:
     """Let the witness check the labels, once for each image; return what is wrong."""
-    note = saved_at(project, 0).with_suffix(".witnessed")
+    name = image.reference(project).rpartition("/")[2].replace(":", "-")
+    note = folder() / f"{name}.witnessed"
     if note.exists():
         return 0
     found = witness.problems(project)
