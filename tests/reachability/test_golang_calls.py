@@ -15,6 +15,7 @@ import pytest
 from vexxy.reachability.calls.golang import program as programs
 from vexxy.reachability.calls.golang.graph import Closure, Graph
 from vexxy.reachability.calls.types import Reach
+from vexxy.reachability.wire import goflow
 
 SOURCE: Final = Path(__file__).parent / "golang" / "planted.go.txt"
 MODULE: Final = "module example.org/planted\n\ngo 1.18\n"
@@ -136,6 +137,24 @@ def test_a_program_that_was_cut_short_stays_open(planted: Path) -> None:
         cut = content[: len(content) // part]
         found = Graph(lambda _, cut=cut: cut, {}).reach(["/app"], "main.GuardedCall")
         assert found.reach is Reach.OPEN
+
+
+def test_the_scan_finds_all_references_that_decoding_finds(planted: Path) -> None:
+    program = programs.read(planted.read_bytes())
+    assert program is not None
+    known = {*program.names, *program.cells, *program.itab_at, *program.types}
+    image = program.module.image
+    found = 0
+
+    for one in program.module.table.functions:
+        decoded = goflow.decode(image, one.entry, one.end)
+        for each in decoded.instructions.values() if decoded is not None else ():
+            # A short jump never leaves its function.
+            if each.target in known and not one.entry <= each.target < one.end:
+                assert each.target in program.references[one.entry]
+                found += 1
+
+    assert found > len(program.names)
 
 
 def _stop_at(program: programs.Program, path: Path, entries: set[int]) -> None:

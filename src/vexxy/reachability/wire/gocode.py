@@ -21,6 +21,7 @@ OPERAND: Final = re.compile(
     rb"[\xe8\xe9]|(?<=\x0f)[\x80-\x8f]|[\x05\x0d\x15\x1d\x25\x2d\x35\x3d]"
 )
 DISPLACEMENT: Final = struct.Struct("<i")
+ADDRESS: Final = struct.Struct("<I")
 LENGTH: Final = 5
 # CMP of two 64-bit operands, somewhere behind the address that it is given.
 COMPARISON: Final = re.compile(rb"[\x48-\x4f][\x39\x3b]")
@@ -63,6 +64,18 @@ def references(
             (low <= target < high or target in places) and content[at] not in BRANCHES
         ):
             yield at + shift, target
+
+
+def absolutes(
+    image: Image, span: tuple[int, int], entries: Container[int]
+) -> Iterator[int]:
+    """Yield functions whose address stands in bytes as it is, as C compilers write it."""
+    code = image.data(span[0], span[1] - span[0])
+    for shift in range(4):
+        end = shift + (len(code) - shift) // 4 * 4
+        for (value,) in ADDRESS.iter_unpack(code[shift : max(end, shift)]):
+            if value in entries:
+                yield value
 
 
 def is_compared(image: Image, site: int) -> bool:

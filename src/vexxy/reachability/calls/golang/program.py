@@ -245,16 +245,12 @@ class Program:
             if not one.executable:
                 continue
             end = one.address + one.size
-            for start, stop in (
-                (one.address, min(functions[0].entry, end)),
-                (max(functions[-1].end, one.address), end),
-            ):
-                found |= {
-                    target
-                    for _, target in gocode.references(
-                        self.module.image, (start, stop), self._wanted
-                    )
-                }
+            before = (one.address, min(functions[0].entry, end))
+            after = (max(functions[-1].end, one.address), end)
+            for span in (before, after):
+                sites = gocode.references(self.module.image, span, self._wanted)
+                found |= {target for _, target in sites}
+                found.update(gocode.absolutes(self.module.image, span, self.module.entries))
         return frozenset(found)
 
     @cached_property
