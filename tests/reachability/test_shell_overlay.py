@@ -171,7 +171,100 @@ def test_a_command_that_only_a_value_names_may_be_any(tree: Planted, text: str) 
 
 @pytest.mark.parametrize(
     "text",
-    ['exec "$@"', "JOB=other; $JOB x", "for JOB in a b; do $JOB; done", "$SET x"],
+    [
+        "case $1 in\na) true\n;; b) planttool -x ;; esac",
+        "cat <<E | sh\n# x\n; planttool -x\nE",
+        "'plant'\"tool\" -x",
+        "pl\\anttool -x",
+        "plant\\\ntool -x",
+    ],
+)
+def test_a_command_is_one_however_it_is_written(tree: Planted, text: str) -> None:
+    package = tool(tree)
+    entry(tree, text)
+    status, reason = verdict(tree, package)
+    assert status == "under_investigation"
+    assert "/entry.sh names the program planttool" in reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "read C; timeout 5 $C",
+        "read C; sudo -u app env A=1 nice -n 5 $C",
+        "read C; if $C; then :; fi",
+        "read C; X=1 $C",
+        "read C; ! $C",
+        'read C; sh -c "$C"',
+        'read C; su app -c "$C"',
+        "read C; exec gosu app $C",
+        'C=$(cut -f1 /run/job)\n"$C" x',
+        'set -- $(cat /run/job)\n"$@"',
+        'run() { "$1" -x; }\nwhile read -r l; do run $l; done',
+        'n=$(basename "$1")\n/usr/bin/$n',
+        "$(printf '%s%s' plant tool) -x",
+        'mapfile -t C < /run/job\n"${C[@]}"',
+        "nc -l 80 | sh",
+        "echo x | base64 -d | bash -s",
+        "exec socat TCP-LISTEN:80,fork EXEC:/bin/sh",
+        "nc -l -p 80 -e /bin/sh",
+        "cat /data/jobs | xargs -n1 sh -c",
+        "parallel -a /data/jobs",
+        "awk '{ system($1) }' /data/jobs",
+    ],
+)
+def test_a_value_in_the_place_of_any_command_may_be_any(tree: Planted, text: str) -> None:
+    package = tool(tree)
+    entry(tree, text)
+    status, reason = verdict(tree, package)
+    assert status == "under_investigation"
+    assert "/entry.sh runs what" in reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "for h in /opt/x/hooks.d/*; do $h; done",
+        'B=/opt/x\nfor h in "$B"/hooks.d/*; do "$h"; done',
+        'D=$(dirname "$0")\nfor h in $D/hooks.d/*; do [ -x $h ] && $h; done',
+        "cd /opt/x\nfor h in hooks.d/*; do ./$h; done",
+        'B=/opt/x\nrun-parts "$B/hooks.d"',
+        "find /opt/x -type f -exec {} \\;",
+        "find /opt/x -type f | xargs -n1 nice",
+    ],
+)
+def test_what_lies_where_a_loop_looks_is_run(tree: Planted, text: str) -> None:
+    package = tool(tree, "/opt/x/hooks.d/planttool")
+    entry(tree, text)
+    status, reason = verdict(tree, package)
+    assert status == "under_investigation"
+    assert "/entry.sh" in reason
+
+
+def test_what_lies_elsewhere_is_not(tree: Planted) -> None:
+    package = tool(tree, "/opt/x/other/planttool")
+    entry(tree, 'B=/opt/x\nfor h in "$B"/hooks.d/*; do "$h"; done')
+    tree.program("/opt/x/hooks.d/first")
+    assert verdict(tree, package)[0] == "not_affected"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'exec "$@"',
+        "JOB=other; $JOB x",
+        "for JOB in a b; do $JOB; done",
+        "$SET x",
+        'D=$(dirname "$0"); "$D/other"',
+        "P=$(which other); timeout 5 $P",
+        "echo ls | sh",
+        'for f in /etc/app.d/*.sh; do case $f in *.sh) echo "$f" ;; esac; done',
+        'T=5; timeout "$T" other',
+        'cd "$(dirname "$0")" && echo "$1"',
+        "echo $x | tr a b",
+        'set -- other "$@"; exec "$@"',
+        "case $1 in x) echo $2 ;; esac",
+    ],
 )
 def test_a_command_whose_value_is_written_is_that_one(tree: Planted, text: str) -> None:
     package = tool(tree)

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from vexxy.reachability.loadable import configuration, programs, shell
+from vexxy.reachability.loadable import configuration, positions, programs, shell
+from vexxy.reachability.loadable.comments import unquoted, without_comments
 from vexxy.reachability.loadable.linker import Linker
 from vexxy.reachability.loadable.native import mentions, path_leads, root_directories
 from vexxy.reachability.loadable.tree import Lead, Tree
@@ -116,10 +117,21 @@ class Commands:
         said = without_comments(text)
         yield from self.texts(said)
         environment = self._tree.surroundings.environment
-        name = shell.command_by_value(said, environment)
-        own = path not in self._tree.distributed and not INSTALLED.match(path)
-        if name is not None and own:
-            yield from self._any(f"runs what ${name} holds, known only then, perhaps")
+        if not self.own(path):
+            return
+        unknown = positions.unknown(said, environment, self._there)
+        if unknown is not None:
+            yield from self._any(f"runs what {unknown} holds, known only then, perhaps")
+        for pattern in positions.directories(said, environment):
+            for target in self.shell.lying(pattern):
+                yield Lead(target, f"starts what lies in {pattern}, hence", "command")
+
+    def _there(self, path: str) -> bool:
+        return self._tree.find_file(path) is not None
+
+    def own(self, path: str) -> bool:
+        """Return whether a file is the application's, not of an installed package."""
+        return path not in self._tree.distributed and not INSTALLED.match(path)
 
     def texts(self, text: str) -> Iterator[Lead]:
         """Yield the files that a script or command line has a shell read."""
@@ -263,6 +275,8 @@ class Commands:
 
     def _named(self, path: str, text: str, source: str) -> Iterator[Lead]:
         yield from self._paths(text, source)
+        plain = unquoted(text)
+        text = text if plain == text else f"{text}\n{plain}"
         words = tokens.words(text)
         yield from self._words(words, source, everywhere=SETS_PATH.search(text) is not None)
         yield from self._fitting(programs.with_values(text), source)
@@ -324,13 +338,3 @@ def is_shell_script(path: str, content: bytes) -> bool:
         return path.endswith(SHELL_SUFFIXES)
     words = {found[1].rpartition(b"/")[2], (found[2] or b"").rpartition(b"/")[2]}
     return any(word.decode("latin-1") in shell.SHELLS for word in words)
-
-
-def without_comments(text: str) -> str:
-    """Return the text without lines that are comments; `#!` lines are kept."""
-    return "\n".join(line for line in text.splitlines() if not _is_comment(line))
-
-
-def _is_comment(line: str) -> bool:
-    written = line.lstrip()
-    return written.startswith(COMMENTS) and not written.startswith("#!")

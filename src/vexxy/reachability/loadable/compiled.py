@@ -13,7 +13,8 @@ from typing import Final
 
 from vexxy.reachability.errors import Unparsable
 from vexxy.reachability.loadable import configuration
-from vexxy.reachability.loadable.commands import Commands, without_comments
+from vexxy.reachability.loadable.commands import Commands
+from vexxy.reachability.loadable.comments import without_comments
 from vexxy.reachability.loadable.linker import Linker
 from vexxy.reachability.loadable.tree import Lead, Tree
 from vexxy.reachability.wire import elf, javaclass, tokens

@@ -5,7 +5,7 @@ They are sourced (`. "$HOME/functions"`), given to a shell (`sh /app/job`), fed 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import translate
 from typing import Final
 
@@ -36,11 +36,7 @@ START_FILES: Final = ("/etc/profile", "/etc/bash.bashrc", "/etc/bashrc", "/etc/e
 START_DIRECTORIES: Final = ("/etc/profile.d",)
 HOME_FILES: Final = (".profile", ".bash_profile", ".bash_login", ".bashrc", ".zshrc")
 VARIABLES: Final = ("BASH_ENV", "ENV")
-# A command that is a variable, and what gives one a value that is written.
-BY_VALUE: Final = re.compile(
-    r"(?m)(?:^|[;&|(]|\b(?:then|do|else|exec|eval|xargs|sudo|nohup)\b)[ \t]*[\"']?"
-    r"\$\{?([A-Za-z_]\w*)"
-)
+PACKAGES: Final = re.compile(r"-packages/|/node_modules/")
 # Naming one of these names no file in it.
 ORDINARY: Final = frozenset(
     {
@@ -116,6 +112,43 @@ class Shell:
             paths = [path for path in paths if tail.match(path)]
         yield from (path for path in paths if self.is_text(path))
 
+    def lying(self, pattern: str) -> Iterator[str]:
+        """Yield the programs and scripts whose path fits; `*` in front is any directory.
+
+        A pattern that ends with `/**` has all files below. One that says nothing fits
+        every program.
+        """
+        directory, _, name = pattern.rstrip("/").rpartition("/")
+        known = [one for one in directory.split("/") if one not in {"", ".", "*", ".."}]
+        said = any(sum(map(str.isalnum, one)) >= FIXED_LENGTH_MIN for one in known)
+        if not said and directory not in ORDINARY - {"/"}:
+            yield from set(self._tree.programs.values())
+            return
+        deep, tail = name == "**", re.compile(translate(name))
+        for place in self._places(directory, known):
+            inside = self._tree.files_under(place) if deep else self._tree.files_in(place)
+            found = {path: path for path in inside}
+            found |= {
+                f"{place}/{one}": to for one, to in self._tree.links_in(place).items()
+            }
+            for path, target in found.items():
+                fits = deep or tail.match(path.rpartition("/")[2])
+                if fits and (self._tree.executable(target) or self.is_text(target)):
+                    yield target
+
+    def _places(self, directory: str, known: Sequence[str]) -> list[str]:
+        if directory.startswith("/") and not any(one in directory for one in "*?["):
+            return [self._tree.resolve(directory) or directory]
+        whole = "" if directory.startswith("/") else "(?:.*/)?"
+        tail = re.compile(whole + translate("/".join(known)))
+        parents = {*self._tree.directories}
+        return [
+            one
+            for one in parents
+            if tail.match(one if not whole else one.lstrip("/"))
+            and not PACKAGES.search(one)
+        ]
+
     def _named_anyhow(self, text: str) -> Iterator[str]:
         """Yield every text that a script names, alone or by its directory.
 
@@ -139,18 +172,6 @@ class Shell:
             target = self._tree.find_file(path)
             if target is not None and self.is_text(target):
                 yield target
-
-
-def command_by_value(text: str, environment: Mapping[str, str]) -> str | None:
-    """Return a variable that a script runs as a command, and that nothing here sets.
-
-    What a text or the image's variables set is a word, which is looked up as one.
-    """
-    for name in BY_VALUE.findall(text):
-        said = rf"\b{name}\+?=|\bfor[ \t]+{name}\b"
-        if name not in environment and re.search(said, text) is None:
-            return str(name)
-    return None
 
 
 def is_shell(path: str) -> bool:
