@@ -150,7 +150,7 @@ class Writer:
 
     def row(self, symbol: str, label: str, shape: str) -> str:
         """Add a row; return the statement that counts its calls."""
-        self.rows.append(Planted("deb", "libvxplant", "", symbol, label, shape))
+        self.rows.append(Planted("deb", "libvxplant", "plant.c", symbol, label, shape))
         return HIT.replace("AT", str(len(self.rows) - 1))
 
     def route(self, path: str, value: str, *, taken: bool) -> None:
@@ -242,7 +242,9 @@ class Writer:
         for n in range(5):
             for name in (f"vxc_step{n}", f"vxc_former{n}"):
                 shape = "runs in the other copy" if "step" in name else "nowhere else"
-                self.rows.append(Planted("deb", "vxcopy-legacy", "", name, COPY, shape))
+                self.rows.append(
+                    Planted("deb", "vxcopy-legacy", "copy.c", name, COPY, shape)
+                )
             self.declared.append(f"int vxc_step{n}(int);")
             self.route(f"/copy/{n}", f"vxc_step{n}(1)", taken=True)
         return {"native/copy.c": f"{steps}#ifdef OLD\n{former}#endif\n"}

@@ -109,8 +109,6 @@ class Planted:
         """Return the ecosystem's own field that names the function."""
         if self.type == "golang":
             return {"imports": [{"path": self.module, "symbols": [self.symbol]}]}
-        if self.type == "deb":
-            return {"affected_functions": [self.symbol]}
         return {"imports": [{"attribute": self.symbol, "modules": [self.module]}]}
 
 
