@@ -274,7 +274,9 @@ def test_a_site_without_end_leaves_their_share_to_the_others(
     assert report.by_port[endless.number].sent >= 50
     assert report.by_port[site.number].sent >= 30
     assert "GET /b" in report.paths
-    assert rules.traffic_limits(ports, report) == ()
+    # Its pages are all the same; nothing is missing at the other port.
+    (limit,) = rules.traffic_limits(ports, report)
+    assert limit.startswith(f"port {endless.number} was not exercised")
 
 
 class Redis(socketserver.StreamRequestHandler):
@@ -354,3 +356,124 @@ def test_a_page_that_breaks_the_parser_does_not_end_the_drive(
         Driver(TrafficPlan(ports=(port,), duration_seconds=30, requests_max=20)).run()
 
     assert reports(capfdbinary.readouterr().out.decode())[-1]["answered"] >= 20
+
+
+Answers = dict[str, tuple[int, str, str]]
+HTML = "text/html"
+LOGIN = "<form method=post>{n} <input name=token value={n}><input type='password'></form>"
+WELCOME = "<h1>Welcome</h1>"
+
+
+def answering(answers: Answers) -> type[http.server.BaseHTTPRequestHandler]:
+    """Return a server of these answers by path; `*` is for all others."""
+
+    class Planned(Site):
+        asked = 0
+
+        def do_GET(self) -> None:
+            type(self).asked += 1
+            path = self.path.partition("?")[0]
+            status, kind, body = answers.get(path, answers.get("*", (404, HTML, "no")))
+            self.send_response(status)
+            if 300 <= status < 400:
+                self.send_header("Location", body.format(path=path))
+                body = ""
+            if kind:
+                self.send_header("Content-Type", kind)
+            data = body.replace("{n}", str(self.asked)).replace("{path}", path).encode()
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(data)
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def do_OPTIONS(self) -> None:
+            self.do_GET()
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.do_GET()
+
+    return Planned
+
+
+TO_LOGIN = (302, "", "/login?next={path}")
+SHUT: dict[str, Answers] = {
+    "all go to a login": {"*": TO_LOGIN, "/login": (200, HTML, LOGIN)},
+    "the login answers at every path": {"*": (200, HTML, LOGIN)},
+    "a health check and style sheets are open": {
+        "*": TO_LOGIN,
+        "/login": (200, HTML, LOGIN),
+        "/healthz": (200, "text/plain", "ok"),
+        "/static/": (200, "text/css", "a{}"),
+    },
+    "unknown paths are not found": {
+        "/": TO_LOGIN,
+        "/admin": TO_LOGIN,
+        "/login": (200, HTML, "<a href='/sso/start'>Sign in</a>"),
+    },
+    "only the first page leads to a login": {
+        "/": TO_LOGIN,
+        "/login": (200, HTML, "<button>Sign in</button>"),
+    },
+    "a login without a form lies at the root": {
+        "*": (302, "", "/"),
+        "/": (200, HTML, "<script src='/app.js'></script>"),
+        "/app.js": (200, "text/javascript", "login()"),
+    },
+    "somebody else signs in": {"*": (302, "", "https://sso.example.com/{path}")},
+    "one page is at every path": {"*": (200, HTML, "<p>{n} you asked for {path}</p>")},
+    "an application of one page is refused everything": {
+        "*": (401, "application/json", "{}"),
+        "/": (200, HTML, "<script src='/app.js'></script>"),
+        "/app.js": (200, "text/javascript", "fetch('/api/me')"),
+    },
+    "nothing but redirects": {"/": (301, "", "/a"), "/a": (302, "", "/b")},
+}
+OPEN: dict[str, Answers] = {
+    "a static welcome page": {
+        "/": (200, HTML, WELCOME),
+        "/index.html": (200, HTML, WELCOME),
+    },
+    "a welcome page and what is forbidden": {
+        "/": (200, HTML, WELCOME),
+        "/static/": (403, HTML, "no"),
+    },
+    "pages beside a login": {
+        "/": (200, HTML, WELCOME),
+        "/admin": TO_LOGIN,
+        "/login": (200, HTML, LOGIN),
+    },
+    "an interface behind an application of one page": {
+        "*": (200, HTML, "<p>app</p>"),
+        "/api": (200, "application/json", '{"items": ["one"]}'),
+    },
+    "the root leads to the documentation": {
+        "/": (307, "", "/docs"),
+        "/docs": (200, HTML, WELCOME),
+    },
+    "a redirect to another port": {"*": (301, "", "https://localhost{path}")},
+}
+
+
+@pytest.mark.parametrize("name", SHUT)
+def test_a_server_that_lets_nobody_in_was_not_exercised(
+    name: str, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    with serving(answering(SHUT[name])) as port:
+        report = driven(TrafficPlan((port,), 30, fuzz=True, requests_max=45), capfdbinary)
+    assert report.answered
+    (limit,) = rules.traffic_limits((port,), report)
+    assert limit.startswith(f"port {port.number} was not exercised: every answer")
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_a_server_that_tells_paths_apart_was_exercised(
+    name: str, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    with serving(answering(OPEN[name])) as port:
+        report = driven(TrafficPlan((port,), 30, fuzz=True, requests_max=45), capfdbinary)
+    assert report.answered
+    assert rules.traffic_limits((port,), report) == ()

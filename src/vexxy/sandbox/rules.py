@@ -196,7 +196,8 @@ def _port_limit(port: Port, traffic: PortTraffic) -> str:
         silent = f"nothing answered the built-in driver at port {port.number}"
         return "" if traffic.answered else f"{silent} ({port.protocol})"
     if any(map(is_success, traffic.statuses)):
-        return ""
+        limit = f"port {port.number} was not exercised: {traffic.hindrance}"
+        return limit if traffic.hindrance else ""
     counts = traffic.statuses
     told = ", ".join(f"{status}: {counts[status]}" for status in sorted(counts))
     why = told or ("none was answered" if traffic.sent else "none was sent")

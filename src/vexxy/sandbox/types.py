@@ -291,11 +291,12 @@ class TrafficPlan:
 
 @dataclass(frozen=True, slots=True)
 class PortTraffic:
-    """What the built-in driver did with one port; fields as in `TrafficReport`."""
+    """What the built-in driver did with one port; `hindrance`: why that was too little."""
 
     sent: int = 0
     answered: int = 0
     statuses: Mapping[str, int] = field(default_factory=dict)
+    hindrance: str = ""
 
 
 @dataclass(frozen=True, slots=True)

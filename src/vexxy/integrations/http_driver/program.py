@@ -15,6 +15,7 @@ import httpx
 import msgspec
 
 from vexxy.integrations.http_driver import mutations, pokes, targets
+from vexxy.integrations.http_driver.pages import Pages
 from vexxy.sandbox import rules
 from vexxy.sandbox.types import LOOPBACK, Port, PortTraffic, TrafficPlan, TrafficReport
 
@@ -39,6 +40,7 @@ class _Tally:
         self.sent = 0
         self.answered = 0
         self.statuses: Counter[str] = Counter()
+        self.pages = Pages()
 
     def count(self, status: str, *, answered: bool) -> None:
         """Add an answer; `answered` says whether it counts as one."""
@@ -92,7 +94,9 @@ class Driver:
             paths=tuple(self._paths),
             statuses=dict(sum((one.statuses for one in tallies), Counter[str]())),
             by_port={
-                number: PortTraffic(one.sent, one.answered, dict(one.statuses))
+                number: PortTraffic(
+                    one.sent, one.answered, dict(one.statuses), one.pages.hindrance
+                )
                 for number, one in self._tallies.items()
             },
             passes=self._passes,
@@ -130,13 +134,15 @@ class Driver:
                 if self._plan.fuzz and self._passes:
                     for asked in mutations.mutated(target, self._chance):
                         self._mutated += 1
-                        self._ask(client, tally, asked)
+                        self._ask(client, tally, asked, bent=True)
 
     def _ask(
         self,
         client: httpx.Client,
         tally: _Tally,
         asked: tuple[targets.Target, dict[str, str]],
+        *,
+        bent: bool = False,
     ) -> list[targets.Target]:
         """Send one request; return what its answer leads to."""
         target, headers = asked
@@ -158,6 +164,8 @@ class Driver:
         status = str(answer.status_code)
         answered = rules.is_success(status)
         tally.count(status, answered=answered)
+        if not bent:
+            tally.pages.note(target, status, headers=answer.headers, text=text)
         self._note(target.name, answered=answered)
         try:
             return _leads(target, answer.headers, text)

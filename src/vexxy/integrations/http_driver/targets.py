@@ -14,12 +14,14 @@ FORM: Final = "application/x-www-form-urlencoded"
 JSON: Final = "application/json"
 METHODS: Final = ("get", "head", "options", "post", "put", "patch", "delete")
 
-# What servers commonly have; the last one has nobody, and shows the error page.
+# What nobody has; it shows the error page.
+NOWHERE: Final = "/vexxy-no-such-page"
+# What servers commonly have.
 COMMON_PATHS: Final = (
     "/", "/index.html", "/health", "/healthz", "/ready", "/status", "/metrics", "/info",
     "/version", "/api", "/api/v1", "/login", "/admin", "/search?q=1", "/docs",
     "/openapi.json", "/swagger.json", "/v3/api-docs", "/graphql", "/robots.txt",
-    "/favicon.ico", "/static/", "/vexxy-no-such-page",
+    "/favicon.ico", "/static/", NOWHERE,
 )  # fmt: skip
 _PATH_IN_TEXT: Final = re.compile(r"""["'`](/[A-Za-z0-9_\-./?=&%]{1,200})["'`]""")
 
