@@ -4,6 +4,7 @@ Source: Go, `src/internal/abi/type.go` (Type, UncommonType, Method), `iface.go` 
 and `src/runtime/symtab.go` (moduledata), of the tags go1.18 to go1.26.
 """
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,8 +27,15 @@ SIZES: Final = {
     ARRAY: 72, CHAN: 64, FUNC: 56, INTERFACE: 80, POINTER: 56, SLICE: 56, STRUCT: 80,
 }  # fmt: skip
 PLAIN: Final = 48
-# The map's own part grew with Go 1.24, and its last fields changed in Go 1.26.
-MAPS: Final = (88, 112, 104, 120)
+# Maps of Go 1.24 and later are described at greater length, unless built the old way.
+MAP_OLD: Final = 88
+MAP_NEW: Final = 112
+FIRST_NEW_MAPS: Final = 24
+NEWEST: Final = 26
+OLD_MAPS: Final = b"noswissmap"
+VERSION: Final = re.compile(
+    rb"\xff Go buildinf:.{18,20}?(?:devel )?go1\.(\d+)([^\n\0]{0,200})", re.DOTALL
+)
 KINDS: Final = range(1, 27)
 OFFSET_MAX: Final = 1 << 24
 METHODS_MAX: Final = 4096
@@ -114,6 +122,15 @@ class Module:
         return self.types[0] <= address < self.types[1]
 
     @cached_property
+    def map_size(self) -> int:
+        """How long a map's description is, 0 where the version of Go is not known."""
+        found = VERSION.search(self.image.content)
+        if found is None:
+            return 0
+        is_new = int(found[1]) >= FIRST_NEW_MAPS and OLD_MAPS not in found[2]
+        return MAP_NEW if is_new else MAP_OLD
+
+    @cached_property
     def entries(self) -> frozenset[int]:
         """Where functions begin."""
         return frozenset(one.entry for one in self.table.functions)
@@ -138,7 +155,9 @@ def read(table: Table) -> Module:
         Unparsable: Its version or layout is not known.
     """
     generation = table.header.generation
-    if generation not in TYPES_AT or not table.module:
+    version = VERSION.search(table.image.content)
+    is_newer = version is None or int(version[1]) > NEWEST
+    if generation not in TYPES_AT or not table.module or is_newer:
         raise Unparsable("a Go program of a version whose types are not read")
     words = [table.image.word(table.module + 8 * n) or 0 for n in range(64)]
     at = TYPES_AT[generation]
@@ -267,12 +286,11 @@ def _methods(module: Module, address: int, kind: int) -> Methods:
     Raises:
         Unparsable: No method table is where one should be.
     """
-    places = MAPS if kind == MAP else (SIZES.get(kind, PLAIN),)
-    for place in places:
-        found = _methods_at(module, address + place)
-        if found is not None:
-            return found
-    raise Unparsable("a Go type whose methods were not found")
+    size = module.map_size if kind == MAP else SIZES.get(kind, PLAIN)
+    found = _methods_at(module, address + size) if size else None
+    if found is None:
+        raise Unparsable("a Go type whose methods were not found")
+    return found
 
 
 def _methods_at(module: Module, address: int) -> Methods | None:
