@@ -417,3 +417,59 @@ def test_a_versioned_node_is_one(tree: Planted) -> None:
     tree.touched(package(tree, "alpha", "exports.load = n => require(n)"))
     application(tree, "require('alpha')")
     assert BETA in reached(tree)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "const A = Object.getPrototypeOf(async function(){}).constructor; A(q.x)()",
+        "const A = (async () => {}).constructor, G = (function* () {}).constructor; G(q.x)",
+        "Reflect.construct(Function, [q.x])()",
+        "Reflect.apply(eval, null, [q.x])",
+        "cp.spawn(process.execPath, ['-e', q.x])",
+        "cp.execFile('node', ['--input-type=module', '-e', `${q.x}`])",
+        "cp.spawn(process.execPath, ['-i'])",
+        "process.dlopen(module, q.x)",
+        "const { dlopen } = process; dlopen(module, q.x)",
+        "process['dlopen'](module, q.x)",
+        "const s = 'req' + 'uire'; module[s](q.x)",
+        "module['req' + 'uire'](q.x)",
+        "require('repl').start()",
+        "const repl = require('node:repl'); repl.start({ input: socket })",
+        "const { start } = require('repl'); start()",
+        "require('inspector').open(9229, '0.0.0.0')",
+        "import * as inspector from 'node:inspector'; inspector.open()",
+    ],
+)
+def test_what_a_value_can_become_in_the_application(tree: Planted, text: str) -> None:
+    application(tree, text)
+    assert BETA in reached(tree)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cp.spawn(process.execPath, ['-e', 'console.log(1)'])",
+        "cp.spawn(process.execPath, ['--version'])",
+        "const table = {}; table[q.x](1)",
+        "process.env[name]; process.on('exit', f)",
+        "server.open(); job.start()",
+        "this.constructor(q.x); Reflect.construct(Thing, [q.x])",
+    ],
+)
+def test_what_no_value_can_become_in_the_application(tree: Planted, text: str) -> None:
+    application(tree, text)
+    assert BETA not in reached(tree)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    ["@/plugins/p", "~/plugins/p", "@app/plugins/p", "src/plugins/p", "$plugins/p"],
+)
+def test_an_alias_means_any_file_of_the_application_with_its_tail(
+    tree: Planted, request_: str
+) -> None:
+    tree.write("/app/src/plugins/p.js", "require('beta')")
+    tree.write("/app/package.json", "{}")
+    application(tree, f"require('{request_}')")
+    assert BETA in reached(tree)

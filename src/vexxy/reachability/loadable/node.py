@@ -113,7 +113,10 @@ class Node:
         package = self._foreign(path)
         literals = set(tokens.literals(text))
         for request in parsed.requests:
-            yield from self._leads(self.resolve(request, path), "requires")
+            found = self.resolve(request, path)
+            if not found and package is None and not request.startswith((".", "/")):
+                found = tuple(self._modules.aliased(request, self._root_of(path)))
+            yield from self._leads(found, "requires")
         yield from self._commands.program(
             text, runs=parsed.runs, indirect=True, application=package is None
         )

@@ -39,8 +39,18 @@ EVALUATES: Final = re.compile(
     r"|\b(?:Async|Generator|AsyncGenerator)?Function\s*\((?!\s*(?:\)|[\"'][^\"']*[\"']\s*\)))"
     r"|constructor\.constructor\b|\brunIn(?:New|This)?Context\s*\(|\bvm\.Script\b"
     r"|\bnew\s+Script\s*\(|\bcompileFunction\s*\(|SourceTextModule|\beval\s*:\s*(?:true|!0)"
+    r"|\bReflect\.(?:construct|apply)\s*\(\s*(?:Function|eval)\b"
+    r"|function\s*\*?\s*\(\s*\)\s*\{\s*\}\s*\)?\s*\)?\s*(?:\.__proto__)?\s*(?:\.|\[\s*[\"'])constructor"
+    # Others may hand it text: an interactive interpreter, a debugger, another node.
+    r"|(?<![\w$.])repl[\w$]*\s*(?:\)\s*)?\.start\s*\(|[\"'](?:node:)?repl[\"']\s*\)\s*\.start\b"
+    r"|\binspector[\w$]*\s*\.\s*open\s*\(|[\"'](?:node:)?inspector(?:/promises)?[\"']\s*\)\s*\.open\b"
+    r"|\{[^{}\n]*\b(?:start|open)\b[^{}\n]*\}\s*(?:=\s*require\s*\(|from)\s*[\"'](?:node:)?(?:repl|inspector)[\"']"
+    r"|(?:\bprocess\.(?:execPath|argv0)|[\"']node[\"'])\s*,\s*\[[^\]]{0,200}?[\"'](?:-e|-p|-pe|--eval|--print|-i|-)[\"']\s*[,\]](?!\s*[\"'][^\"'\n]*[\"']\s*[,\]])"
 )
-MAKERS: Final = ("eval", "Function", "Context", "Script", "constructor", "SourceText")
+MAKERS: Final = (
+    "eval", "Function", "Context", "Script", "constructor", "SourceText", "repl",
+    "inspector", "execPath", "argv0", "'node'", '"node"',
+)  # fmt: skip
 # Files of its own that it starts by a value: workers, children, hooks.
 STARTS: Final = re.compile(
     r"\b(?:Worker|fork|register|setupPrimary|setupMaster|addModule"
@@ -53,6 +63,13 @@ HANDED_ON: Final = (
     "require.apply", "require.bind", "getBuiltinModule", "mainModule",
     "._compile", "['require']", '["require"]', "_linkedBinding",
 )  # fmt: skip
+# A member of a loader that a value chooses, or one whose name is put together.
+CHOSEN_MEMBER: Final = re.compile(
+    r"(?<![\w$.])(?:module|process|require|globalThis|global)\s*(?:\?\.)?\[\s*"
+    r"(?![\"'`][^\"'`$]*[\"'`]\s*\]|\d|Symbol\b)[^\]\n]{1,200}\]\s*(?:\?\.)?\("
+    r"|\bprocess\s*(?:\?\.)?\s*(?:\.\s*|\[\s*[\"'])dlopen\b"
+    r"|\{[^{}\n]*\bdlopen\b[^{}\n]*\}\s*=\s*process\b"
+)
 RUNS: Final = (
     "child_process", "execa", "cross-spawn", "shelljs", "getBuiltinModule", "spawn_sync",
     "node-pty", "tinyexec", "nano-spawn", "node-cmd", "'zx'", '"zx"',
@@ -60,7 +77,7 @@ RUNS: Final = (
 LOADS_LIBRARIES: Final = ("ffi-napi", "koffi", "node-ffi", '"ffi"', "'ffi'")
 WORDS: Final = (
     "require", "import", "from", "mainModule", "getBuiltinModule", "binding", "_load",
-    "_compile", "Binding",
+    "_compile", "Binding", "module", "dlopen", "process",
 )  # fmt: skip
 
 
@@ -125,7 +142,7 @@ def starts_scripts(text: str) -> bool:
 
 
 def _hands_on(text: str) -> bool:
-    if any(word in text for word in HANDED_ON):
+    if any(word in text for word in HANDED_ON) or CHOSEN_MEMBER.search(text):
         return True
     return any(
         BEFORE_VALUE.search(text[max(0, found.start() - 8) : found.start()])
