@@ -17,7 +17,15 @@ from vexxy.reachability.loadable.modules import SITE, STANDARD, Modules
 from vexxy.reachability.loadable.served import Served
 from vexxy.reachability.loadable.tree import Lead, Tree
 from vexxy.reachability.loadable.values import Values
-from vexxy.reachability.wire import elf, pyarchive, pysource, pyvalues, tokens
+from vexxy.reachability.wire import (
+    elf,
+    pyarchive,
+    pydata,
+    pysource,
+    pystarts,
+    pyvalues,
+    tokens,
+)
 
 SOURCE: Final = "import_graph"
 ENTRY_POINTS_FILE: Final = "entry_points.txt"
@@ -37,6 +45,7 @@ PROGRAM_GROUPS: Final = frozenset({"console_scripts", "gui_scripts"})
 EXTENDS_PATH: Final = (
     "sys.path", "from sys import", "addsitedir", "meta_path", "path_hooks", "PYTHONPATH",
 )  # fmt: skip
+LATE_YAML: Final = re.compile(r"(?i)/pyyaml-(?:5\.[4-9]|[6-9]|\d\d)")
 GIVEN_MODULE: Final = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*(?::[\w.()]+)?")
 PLACE: Final = re.compile(r"/[\w./-]+")
 FILE_NAME: Final = re.compile(r"[\w./-]{2,200}")
@@ -57,14 +66,28 @@ class Python:
         self._values: Final = Values(tree, self._linker)
         # Files that can run code which is in no file; their language is unfollowed.
         self.unpredictable: set[str] = set()
+        # Application files read as modules, and those that `python -m` runs.
+        self._imported: set[str] = set()
+        self._run: set[str] = set()
         self._employed: Final = Employed(modules)
         self._standard_given: set[str] = set()
         self._importers: dict[str, str] = {}
         self._dynamic: set[str] = set()
         self._waiting: dict[str, list[tuple[str, frozenset[str]]]] = defaultdict(list)
 
+    @cached_property
+    def _full_loader(self) -> bool:
+        """Whether the image may have a PyYAML whose `FullLoader` runs what data says."""
+        described = (
+            *self._tree.files_named("METADATA"),
+            *self._tree.files_named("PKG-INFO"),
+        )
+        found = [one for one in described if "/pyyaml-" in one.lower()]
+        return not found or not all(LATE_YAML.search(one) for one in found)
+
     def source(self, path: str, text: str) -> Iterator[Lead]:
         """Yield what the source at `path` can load, run as a program."""
+        self._imported.discard(path)
         # Of the standard library, names of modules in constants are not followed.
         strings = not self.is_standard(path)
         return self._follow(path, text, pysource.read(text, strings=strings))
@@ -76,16 +99,19 @@ class Python:
         application may be run as a program in a way that nothing here shows.
         """
         if self.is_application(path) or path.endswith("/__main__.py"):
-            return self.source(path, text)
+            self._imported.add(path)
+            return self._follow(path, text, pysource.read(text))
         return self.source(path, pysource.as_module(text))
 
     def compiled(self, path: str, content: bytes) -> Iterator[Lead]:
         """Yield what a compiled file without a source can load."""
         source = pysource.read_compiled(content)
-        if self.is_application(path) and source.strings & pyvalues.UNPICKLERS:
+        if self.is_application(path) and source.strings & (
+            pyvalues.UNPICKLERS | pydata.COMPILED_IMPORTS
+        ):
             source = replace(source, dynamic=True)
         yield from self._follow(path, "", source)
-        if self.is_own(path) and source.strings & {"exec", "eval"}:
+        if self.is_own(path) and source.strings & ({"exec", "eval"} | pydata.COMPILED_RUNS):
             raise self._unpredictable(path, "exec or eval")
 
     def archive(self, path: str, content: bytes) -> Iterator[Lead]:
@@ -162,7 +188,9 @@ class Python:
     def _run_modules(self, text: str) -> Iterator[Lead]:
         """Yield modules that `python -m` runs; those of the standard library too."""
         for name in MODULE_OPTION.findall(text):
-            yield from self._leads(self.modules.run(name), f"runs the module {name},")
+            found = [*self.modules.run(name)]
+            self._run.update(found)
+            yield from self._leads(found, f"runs the module {name},")
 
     def initial(self) -> Iterator[tuple[str, str]]:
         """Yield (file, text) of `.pth` files, whose import lines run at every start."""
@@ -176,7 +204,7 @@ class Python:
         self._employed.read(path, source.imports)
         standard = self.is_standard(path)
         application = self.is_application(path)
-        if application and pyvalues.unpickles(text):
+        if application and self._asks_data(text, source):
             source = replace(source, dynamic=True)
         if not standard:
             yield from self._strings(path, source, application=application)
@@ -207,9 +235,18 @@ class Python:
         yield from self._served.leads(path, literals)
         if source.runs:
             yield from self._values.programs(text)
-        call = pyvalues.executed(text)
+        call = pyvalues.executed(text) or pydata.runs_text(
+            text, imported=path in self._imported - self._run
+        )
         if call is not None or pyvalues.is_hidden(text):
             raise self._unpredictable(path, call or "encoded")
+
+    def _asks_data(self, text: str, source: pysource.Source) -> bool:
+        """Whether what is imported is named by data that a file reads or hands on."""
+        by_data = pydata.imports(text, full_loader=self._full_loader)
+        if pyvalues.unpickles(text) or by_data is not None:
+            return True
+        return source.runs and pystarts.by_value(text) is not None
 
     def _archive_named(self, path: str, literal: str) -> Iterator[Lead]:
         """Yield the archive that a constant names; its suffix may be any."""

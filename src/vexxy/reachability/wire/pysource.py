@@ -32,6 +32,8 @@ RUNNING_WORDS: Final = (
     "Popen(", "pty.spawn", "getoutput(", "from os import", "pexpect", "plumbum",
     "import sh\n", "import os as", "getattr(os", ".system(", ".popen(", "run_process",
     "open_process", "delegator", "import invoke", "from invoke",
+    "from sh import", "import pipes", "from pipes", "webbrowser", "distutils.spawn",
+    "spawnv_passfds", "subprocess_exec", "subprocess_shell", "posix.",
 )  # fmt: skip
 LIBRARY_WORDS: Final = ("ctypes", "cffi", "dlopen", "CDLL", "find_library")
 ENTRY_WORDS: Final = ("entry_point", "get_entry_map")

@@ -65,8 +65,11 @@ KNOWN: Final = re.compile(r"sys\.executable\b|None\b")
 OPENING: Final = re.compile(r"(?:args\s*=\s*|name\s*=\s*|os\.P_\w+\s*,\s*|[\[(]\s*)*")
 # They hand on what they are given.
 WRAPPERS: Final = re.compile(
-    r"(?:(?:[\w.]*\.)?(?:split|join|which|find_library|Path|str|fspath|expanduser|abspath))\s*\("
+    r"(?:(?:[\w.]*\.)?(?:split|(?P<joins>join|Path)|which|find_library|str|fspath|expanduser"
+    r"|abspath))\s*\("
 )
+TEXT_JOINS: Final = re.compile(r"\s*\.join\s*\(")
+PARAMETER: Final = r"\b(?:def\s+\w+\s*\(|lambda\b)[^):\n]*(?<![\w.=]){}\b(?!\s*\()"
 JOINED: Final = re.compile(r"\s*(?:\+|%|\.format\b|/)")
 ITERATED: Final = r"\bfor\s+{}\s+in\s+[\[(]?"
 ASSIGNED: Final = r"(?<![\w.]){}\s*(?::[^=\n]+)?=(?!=)\s*"
@@ -77,6 +80,11 @@ CALL_CHARACTERS_MAX: Final = 500
 # The call is looked up by its name.
 REFLECTED: Final = re.compile(
     r"\bgetattr\(\s*(?:os|subprocess|pty)\s*,|[)\]]\.(?:system|popen|exec[lv]\w*|Popen)\("
+    r"|\bgetattr\(\s*sh\s*,|\.subprocess_(?:exec|shell)\s*\(\s*[\w.]+\s*,\s*(?![\"'])"
+)
+# The package `sh` has each program as a function.
+SHELL_NAMES: Final = re.compile(
+    r"\bfrom\s+sh\s+import\s*(?:\(([^)]*)\)|([^\n#]*))|\bsh\.(\w{3,})\s*\("
 )
 STARTERS: Final = {
     "subprocess": "run call check_call check_output Popen getoutput getstatusoutput",
@@ -90,6 +98,10 @@ STARTERS: Final = {
     "trio": "run_process open_process",
     "delegator": "run",
     "invoke": "run",
+    "posix": "system popen execv execve posix_spawn posix_spawnp",
+    "distutils.spawn": "spawn",
+    "multiprocessing.util": "spawnv_passfds",
+    "webbrowser": "get",
 }
 LOADERS: Final = {
     "ctypes": "CDLL PyDLL WinDLL cdll.LoadLibrary pydll.LoadLibrary",
@@ -143,6 +155,9 @@ def libraries(text: str) -> frozenset[str]:
 def _values(text: str, calls: dict[str, str], *, first_word: bool) -> frozenset[str]:
     text = COMMENTS.sub("", text)
     found = {ANYTHING} if first_word and REFLECTED.search(text) else set()
+    if first_word and " sh" in text:
+        listed = ",".join("".join(one) for one in SHELL_NAMES.findall(text))
+        found |= {one.replace("_", "-") for one in re.findall(r"\w{3,}", listed)}
     for call in re.finditer(_expression(text, calls), text):
         for pattern in _given(text, call, first_word=first_word):
             start = pattern.lstrip().split() if first_word else [pattern]
@@ -193,30 +208,48 @@ def _argument(text: str, at: int, depth: int) -> Iterator[str]:
     if KNOWN.match(text, at):
         return
     if literal is not None:
-        yield _form(literal, joined=JOINED.match(text, literal.end()) is not None)
+        between = TEXT_JOINS.match(text, literal.end())
+        if between is not None and depth:
+            yield from _joined(text, between.end(), literal["text"], depth=depth - 1)
+        else:
+            yield _form(literal, joined=JOINED.match(text, literal.end()) is not None)
     elif wrapper is not None and depth:
-        yield from _wrapped(text, wrapper.end(), depth - 1)
+        yield from _wrapped(text, wrapper, depth - 1)
     else:
         name = NAME.match(text, at)
         called = name is not None and text[name.end() : name.end() + 1] in {"(", "["}
         if name is None or called or not depth:
             yield ANYTHING
+        elif JOINED.match(text, name.end()):
+            for form in _assigned(text, name[0], depth - 1):
+                yield form if ANYTHING in form else form + ANYTHING
         else:
             yield from _assigned(text, name[0], depth - 1)
 
 
-def _wrapped(text: str, at: int, depth: int) -> Iterator[str]:
+def _wrapped(text: str, wrapper: re.Match[str], depth: int) -> Iterator[str]:
     """Yield the forms of what a call joins: its last literal, else its argument."""
-    inner = _call(text, at)
+    at = wrapper.end()
+    inner = operands(text, at)
     literals = list(LITERAL.finditer(inner))
     asked = re.search(r"environ|getenv|\.get\(|\w\[", inner)
-    if literals and asked is None:
-        yield _form(literals[-1], joined=False)
-    else:
+    if not literals or asked is not None or not wrapper["joins"]:
         yield from _argument(text, at, depth)
+    elif inner[literals[-1].end() :].strip(" \n\t,)]"):
+        # A path whose end is a value.
+        yield ANYTHING
+    else:
+        yield _form(literals[-1], joined=False)
 
 
-def _call(text: str, at: int) -> str:
+def _joined(text: str, at: int, between: str, *, depth: int) -> Iterator[str]:
+    """Yield the forms of `" ".join([...])`: what it starts with, if that is fixed."""
+    for form in _argument(text, at, depth):
+        fixed = ANYTHING in form or between[:1].isspace()
+        yield form if fixed else form + ANYTHING
+
+
+def operands(text: str, at: int) -> str:
     """Return what stands between the parentheses of a call."""
     open_ones = 1
     for end in range(at, min(len(text), at + CALL_CHARACTERS_MAX)):
@@ -232,7 +265,7 @@ def _assigned(text: str, name: str, depth: int) -> Iterator[str]:
         for form in (ASSIGNED, ITERATED)
         for found in re.finditer(form.format(re.escape(name)), text)
     ]
-    if not places:
+    if not places or re.search(PARAMETER.format(re.escape(name)), text):
         yield ANYTHING
     for at in places:
         yield from _argument(text, at, depth)
