@@ -56,6 +56,14 @@ def test_what_a_test_for_a_type_without_values_guards_cannot_run() -> None:
     assert used.waits_for == {TYPE}
 
 
+def test_two_addresses_that_were_made_here_may_be_equal() -> None:
+    code = _relative(_take(), b"\x48\x8d\x05", TYPE)  # lea rax, [type]
+    code += b"\x48\x39\xc8\x75\x06"  # cmp rax, rcx; jne
+    code = _relative(code, b"\xe8", GUARDED) + RETURN + RETURN
+
+    assert _used(code, is_alive=False).targets >= {GUARDED, TYPE}
+
+
 def test_the_other_branch_is_guarded_by_the_opposite_jump() -> None:
     used = _used(_guarded(b"\x74"), is_alive=False)  # je
 

@@ -139,7 +139,11 @@ class Function:
             _, held, unequal = state
             unequal = unequal and one.name.startswith(KEEPS_FLAGS)
             compared = _compared(one, held)
-            dead = {place for place in compared if not alive(place)}
+            if len({register for register, _ in compared}) > 1:
+                # Both sides were made here: they may well be equal.
+                targets |= {place for _, place in compared}
+                compared = set()
+            dead = {place for _, place in compared if not alive(place)}
             waits |= dead
             kept, used = self._kept(one, held, calls)
             targets |= used
@@ -266,10 +270,10 @@ def _is_called(function: Function, start: int, register: str) -> bool:
     return False
 
 
-def _compared(one: Instruction, held: Held) -> set[int]:
+def _compared(one: Instruction, held: Held) -> set[tuple[str, int]]:
     if one.name != "cmp":
         return set()
-    return {place for register, place in held if _effect(one, register) == "compare"}
+    return {each for each in held if _effect(one, each[0]) == "compare"}
 
 
 def _effect(one: Instruction, register: str) -> str:
