@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from vexxy.reachability.calls.javascript.graph import Graph
 from vexxy.reachability.calls.javascript.start import Ran, Start
-from vexxy.reachability.calls.types import Reach, Reached
+from vexxy.reachability.calls.types import Loader, Reach, Reached
 from vexxy.reachability.wire import jscalls
 
 LIB = "/app/node_modules/lib/index.js"
@@ -233,6 +233,27 @@ def test_text_that_is_run_leaves_everything_open() -> None:
     assert MAIN in found.reason
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Object.getPrototypeOf(async function(){}).constructor(x)();",
+        "[].constructor.constructor(x)();",
+        "Reflect.construct(Function, [x])();",
+        "cp.spawn(process.execPath, ['-e', x]);",
+        "process.dlopen(module, x);",
+        "module['req' + 'uire'](x);",
+        "require('repl').start();",
+        "require('inspector').open(9229);",
+        "new vm.Script(x).runInThisContext();",
+    ],
+)
+def test_code_made_of_a_value_leaves_everything_open(text: str) -> None:
+    main = f"const lib = require('lib');\nfunction begin(x) {{\n  {text}\n}}"
+    found = reach(main, VICTIM)
+    assert found.reach is Reach.OPEN
+    assert f"{MAIN}:4" in found.reason
+
+
 def test_a_function_that_is_not_found_stays_open() -> None:
     assert reach("require('lib');", "exports[name] = 1;").reach is Reach.OPEN
 
@@ -259,6 +280,38 @@ def test_typescript_is_read() -> None:
     }
     start = Start(loaded=frozenset(files), ran=frozenset({Ran("/app/server.ts", "f", 2)}))
     assert Graph(Files(files), start).reach([LIB], "victim").reach is Reach.PATH
+
+
+EXPRESS = "/app/node_modules/express/lib/view.js"
+
+
+@pytest.mark.parametrize(
+    ("loader", "reach"),
+    [
+        # What the overlay takes for a request, and no request in the file says.
+        (Loader(EXPRESS, "requires", statement=True), Reach.PATH),
+        (Loader(EXPRESS, "requires by a value", by_value=True), Reach.PATH),
+        (Loader("/etc/app.json", "names"), Reach.PATH),
+        (Loader("", "names"), Reach.PATH),
+        (Loader("/app/node_modules/dead/index.js", "requires", statement=True),
+         Reach.NO_PATH),
+    ],
+)  # fmt: skip
+def test_an_engine_that_a_value_names_is_loaded(loader: Loader, reach: Reach) -> None:
+    engine = "/app/node_modules/ejs/lib/ejs.js"
+    files = {
+        MAIN: "function start() {}\napp.set('view engine', 'ejs');",
+        EXPRESS: "module.exports = function (name) { return require(name).__express; };",
+        engine: "exports.victim = function () {};\nexports.__express = exports.victim;\n"
+        "exports.victim();",
+    }
+    start = Start(
+        loaded=frozenset({MAIN, EXPRESS}),
+        ran=frozenset({Ran(MAIN, "start", 1), Ran(EXPRESS, "", 1)}),
+        loadable={engine: (loader,)},
+        is_application=lambda path: "/node_modules/" not in path,
+    )
+    assert Graph(Files(files), start).reach([engine], "victim").reach is reach
 
 
 def test_nothing_is_concluded_when_nothing_ran() -> None:

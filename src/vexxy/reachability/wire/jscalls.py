@@ -17,6 +17,7 @@ from vexxy.reachability.calls.javascript.facts import (
     FileFacts,
     Function,
 )
+from vexxy.reachability.wire import jssource
 from vexxy.reachability.wire.jsplaces import Place
 from vexxy.reachability.wire.jsreader import Reader
 
@@ -47,10 +48,22 @@ def parse(path: str, content: bytes) -> FileFacts:
         Reader(facts).visit(root, Place(BODY))
     except RecursionError:
         return words_only(path, content)
+    _note_evaluated(facts, content)
     if root.has_error:
         # What the parser skipped may mention anything that is written in it.
         facts.words = frozenset(_words(content))
     return facts
+
+
+def _note_evaluated(facts: FileFacts, content: bytes) -> None:
+    """Note where text shows that code is made of a value, which no name of a call says."""
+    text = content.decode("utf-8", "replace")
+    for at in jssource.evaluated(text):
+        offset, line = len(text[:at].encode()), text.count("\n", 0, at) + 1
+        around = [one for one in facts.functions if one.start <= offset < one.end]
+        # The innermost starts last.
+        inner = max(around, key=lambda one: one.start, default=facts.functions[BODY])
+        inner.evaluates = inner.evaluates or line
 
 
 def words_only(path: str, content: bytes) -> FileFacts:

@@ -136,6 +136,12 @@ def evaluates(text: str) -> bool:
     return any(word in text for word in MAKERS) and EVALUATES.search(text) is not None
 
 
+def evaluated(text: str) -> list[int]:
+    """Return where a file does so, or has a loader load what a value names; offsets."""
+    found = [one.start() for one in EVALUATES.finditer(text)] if evaluates(text) else []
+    return found + [one.start() for one in CHOSEN_MEMBER.finditer(text)]
+
+
 def starts_scripts(text: str) -> bool:
     """Return whether a file starts a script of its own by a name that is no literal."""
     return STARTS.search(text) is not None
