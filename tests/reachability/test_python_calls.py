@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vexxy.reachability.calls.python.graph import Graph
-from vexxy.reachability.calls.python.start import Loader, Start
-from vexxy.reachability.calls.types import Reach, Reached
+from vexxy.reachability.calls.python.start import Start
+from vexxy.reachability.calls.types import Loader, Reach, Reached
 from vexxy.reachability.wire import pycalls
 
 SITE = "/usr/lib/python3/dist-packages"
@@ -479,7 +479,7 @@ def test_a_file_that_could_be_loaded_otherwise_is_a_root() -> None:
     start = Start(
         loaded=frozenset({MAIN, LIB}),
         ran=frozenset({(MAIN, "start")}),
-        loadable={f"{SITE}/lib/plugin.py": Loader("", "a plugin")},
+        loadable={f"{SITE}/lib/plugin.py": (Loader("", "a plugin"),)},
     )
     found = Graph(Files(known), start).reach([LIB], "victim")
     assert found.reach is Reach.PATH
@@ -568,7 +568,54 @@ def test_what_a_value_names_is_loaded_where_it_could_be_named(
     start = Start(
         loaded=frozenset({MAIN, LIB, VIA}),
         ran=frozenset({(MAIN, "start")}),
-        loadable={plugin: Loader(VIA, "imports by a value, perhaps", by_value=True)},
+        loadable={plugin: (Loader(VIA, "by a value", by_value=True),)},
         is_application=lambda path: path.startswith("/app/"),
     )
     assert Graph(Files(known), start).reach([LIB], "victim").reach is reach
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import pickle\ndef route(x):\n    return pickle.loads(x)\n",
+        "from pickle import Unpickler as U\ndef route(x):\n    return U(x).load()\n",
+        "import yaml\ndef route(x):\n    return yaml.load(x, Loader=yaml.UnsafeLoader)\n",
+        "from yaml import load, Loader\ndef route(x):\n    return load(x, Loader)\n",
+        "import code\ndef route(x):\n    code.interact(local=x)\n",
+        "from code import InteractiveConsole as C\ndef route(x):\n    C().push(x)\n",
+        "import timeit\ndef route(x):\n    timeit.timeit(x)\n",
+        "import pandas as pd\ndef route(x):\n    pd.eval(x)\n",
+        "from sympy import sympify\ndef route(x):\n    sympify(x)\n",
+        "from multiprocessing.connection import Client\ndef f():\n    Client(a).recv()\n",
+        "import logging.config\ndef f(x):\n    logging.config.dictConfig(x)\n",
+        "import subprocess, sys\ndef f(x):\n  subprocess.run([sys.executable, '-c', x])\n",
+        "run = exec\ndef route(x):\n    run(x)\n",
+        "import builtins as b\ndef route(x):\n    b.exec(x)\n",
+        "from flask import Flask\napp.run(debug=True)\n",
+    ],
+)
+def test_an_application_whose_data_says_what_is_called_leaves_it_open(text: str) -> None:
+    found = reach(f"{text}def start():\n    pass\n", VICTIM)
+    assert found.reach is Reach.OPEN
+    assert found.reason.startswith("/app/main.py ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import yaml\ndef route(x):\n    return yaml.safe_load(x)\n",
+        "import json\ndef route(x):\n    return json.loads(x)\n",
+        "import subprocess, sys\ndef f():\n  subprocess.run([sys.executable, 'm.py', x])\n",
+        "LOGGING = {}\nlogging.config.dictConfig(LOGGING)\n",
+        "if __name__ == '__main__':\n    Flask(__name__).run(debug=True)\n",
+    ],
+)
+def test_an_application_whose_data_is_only_data_leaves_nothing_open(text: str) -> None:
+    found = reach(f"{text}\ndef start():\n    pass\n", VICTIM)
+    assert found.reach is Reach.NO_PATH
+
+
+def test_a_library_that_unpickles_does_so_for_its_caller() -> None:
+    main = "from lib import core\ndef start():\n    core.read()\n"
+    lib = "import pickle\ndef read():\n    pickle.loads(x)\ndef victim():\n    pass\n"
+    assert reach(main, lib).reach is Reach.NO_PATH

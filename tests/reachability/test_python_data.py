@@ -6,7 +6,7 @@ import pytest
 
 from tests.fakes.planted import Planted
 from vexxy.reachability.wire import pystarts
-from vexxy.tracer.types import Access
+from vexxy.tracer.types import Access, Process
 
 SITE = "/usr/local/lib/python3.11/site-packages"
 BETA = f"{SITE}/beta/__init__.py"
@@ -215,3 +215,16 @@ def test_a_command_put_together_counts_by_what_it_starts_with(
     found = set(tree.overlay().references)
     assert tool in found
     assert (unlike in found) is other
+
+
+def test_a_server_that_is_given_the_application_does_not_run_it_as_a_program(
+    tree: Planted,
+) -> None:
+    words = ("python3", "-m", "gunicorn", "-b", "0.0.0.0:80", "app:app")
+    tree.processes.append(Process(1, 0, "/usr/bin/python3.11", words))
+    tree.environment = {"PYTHONPATH": "/app"}
+    tree.working_directory = "/app"
+    application(tree, START)
+    assert tree.overlay().unfollowed == ()
+    tree.processes[0] = Process(1, 0, "/usr/bin/python3.11", ("python3", "-m", "app"))
+    assert [one.language for one in tree.overlay().unfollowed] == ["python"]

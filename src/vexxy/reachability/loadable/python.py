@@ -179,7 +179,10 @@ class Python:
         for word in words:
             if word.partition(".")[0] in self.modules.third_party:
                 found = self.modules.run(word)
-                yield from self._leads(found, f"names the module {word},")
+                # `app:create` is asked of a server, which imports it; `/app` is a place.
+                alone = re.search(rf"(?<![\w.:/]){re.escape(word)}(?![\w.:/])", text)
+                how = "names" if alone else "asks for"
+                yield from self._leads(found, f"{how} the module {word},")
         yield from self._run_modules(text)
         if "import" in text:
             yield from self._imports("", pysource.read(text).imports)

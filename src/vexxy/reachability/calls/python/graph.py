@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
-from vexxy.reachability.calls.python import dispatch, entries
+from vexxy.reachability.calls.python import data, dispatch, entries
 from vexxy.reachability.calls.python.dispatch import Dispatch
 from vexxy.reachability.calls.python.facts import (
     BODY,
@@ -22,8 +22,8 @@ from vexxy.reachability.calls.python.facts import (
     Scope,
 )
 from vexxy.reachability.calls.python.names import Names, Sources
-from vexxy.reachability.calls.python.start import Loader, Node, Origin, Start
-from vexxy.reachability.calls.types import Reach, Reached, Step
+from vexxy.reachability.calls.python.start import Node, Origin, Start
+from vexxy.reachability.calls.types import Loader, Reach, Reached, Step
 from vexxy.reachability.wire import pydecorators
 
 STEPS_MAX: Final = 12
@@ -56,7 +56,10 @@ class Graph:
         self._queue: list[tuple[int, int, Node]] = []
         self._dispatch: Final = Dispatch(self._names, start.is_application, self._add)
         # Files, by the Python file that could load them otherwise than by a statement.
-        self._led: dict[str, list[str]] = defaultdict(list)
+        self._led: dict[str, list[tuple[str, Loader]]] = defaultdict(list)
+        # The same by a value: by the file, and by its package.
+        self._valuing: dict[str, list[str]] = defaultdict(list)
+        self._valued: dict[str, list[str]] = defaultdict(list)
         self._keepers: dict[str, frozenset[tuple[str, bool]] | None] = {}
         self._opened: list[str] = []
         self._entered: set[str] = set()
@@ -144,11 +147,15 @@ class Graph:
             self._root(("scope", path, name), f"{name} of {path}, which ran", 1)
         for path in sorted(self._start.loaded):
             self._root(("module", path, BODY), f"the import of {path}", 2)
-        for path, loader in sorted(self._start.loadable.items()):
-            if loader.via.endswith((".py", ".pyw")):
-                self._led[loader.via].append(path)
-            else:
-                self._root(("module", path, BODY), _could_load(path, loader), 3)
+        for path, loaders in sorted(self._start.loadable.items()):
+            for loader in loaders:
+                if not loader.via.endswith((".py", ".pyw")):
+                    self._root(("module", path, BODY), _could_load(path, loader), 3)
+                elif loader.by_value:
+                    self._valued[dispatch.top(loader.via)].append(path)
+                    self._valuing[loader.via].append(path)
+                else:
+                    self._led[loader.via].append((path, loader))
         self._outside()
         while self._queue:
             _, _, node = heapq.heappop(self._queue)
@@ -219,15 +226,26 @@ class Graph:
         by_value = any(
             one.imports_by_value or one.entry_points for one in facts.scopes.values()
         )
-        for path in self._led.get(facts.path, ()):
-            # By a value: once code that imports so is reached, and a name says which.
-            if not (self._start.loadable[path].by_value and by_value):
-                self._add(("module", path, BODY), Origin(node, 0))
+        # By a value: once code that imports so is reached, and a name says which.
+        led = [] if by_value else list(self._valuing.get(facts.path, ()))
+        known = self._imported(facts) if facts.path in self._led else frozenset()
+        for path, loader in self._led.get(facts.path, ()):
+            if not (loader.statement and path in known):
+                led.append(path)
+        for path in led:
+            self._add(("module", path, BODY), Origin(node, 0))
         self._scope(facts, facts.body, node)
         if facts.path in self._start.mains and MAIN in facts.scopes:
             self._scope(facts, facts.scopes[MAIN], node)
         if self._start.is_application(facts.path):
             self._dispatch.escape(facts.path)
+            self._by_data(facts.path)
+
+    def _by_data(self, path: str) -> None:
+        text = (self._sources.read(path) or b"").decode("utf-8", "replace")
+        found = data.doubt(path, text, program=path in self._start.mains)
+        if found is not None:
+            self._opened.append(found)
 
     def _scope(self, facts: ModuleFacts, scope: Scope, node: Node) -> None:
         for one in scope.imports:
@@ -261,7 +279,7 @@ class Graph:
             return
         every = self._start.is_application(facts.path) or bool(scope.entry_points)
         made = scope.glues or any(one.enumerates for one in facts.scopes.values())
-        for path in self._led.get(facts.path, ()):
+        for path in self._valued.get(dispatch.top(facts.path), ()):
             if every or (made and dispatch.top(path) == dispatch.top(facts.path)):
                 self._add(("module", path, BODY), Origin(node, line))
             else:
@@ -319,15 +337,18 @@ class Graph:
             if target.kind in {"scope", "class"}:
                 self._root((target.kind, target.path, target.name), label, 0)
 
+    def _imported(self, facts: ModuleFacts) -> frozenset[str]:
+        """Return every file that an import statement anywhere in a file leads to."""
+        if facts.words is not None:
+            return frozenset()
+        statements = (one for scope in facts.scopes.values() for one in scope.imports)
+        return frozenset(
+            path for one in statements for path in self._names.loaded_by(facts.path, one)
+        )
+
     def _import(self, facts: ModuleFacts, one: Import, node: Node) -> None:
-        for path in self._names.parents(facts.path, one):
+        for path in self._names.loaded_by(facts.path, one):
             self._add(("module", path, BODY), Origin(node, one.line))
-        if one.attribute is not None:
-            inner = Import(
-                f"{one.module}.{one.attribute}".strip("."), one.level, None, one.line
-            )
-            for path in self._names.files(facts.path, inner):
-                self._add(("module", path, BODY), Origin(node, one.line))
 
     def _mention(
         self, facts: ModuleFacts, scope: Scope, mention: Mention, *, node: Node
