@@ -16,20 +16,21 @@ from vexxy.reachability.calls.javascript import start as javascript
 from vexxy.reachability.calls.javascript.graph import Graph as JavaScriptGraph
 from vexxy.reachability.calls.python import start as python
 from vexxy.reachability.calls.python.graph import Graph as PythonGraph
-from vexxy.reachability.calls.types import CallGraph, Reach, Reached
+from vexxy.reachability.calls.types import CallGraph, Loader, Reach, Reached
 from vexxy.reachability.loadable.modules import STANDARD, Modules, source_of
 from vexxy.reachability.loadable.node_modules import SOURCE_SUFFIXES, NodeModules
 from vexxy.reachability.loadable.tree import Tree
 from vexxy.reachability.rules.observation import CODE_ACCESSES
-from vexxy.reachability.types import Loadable
+from vexxy.reachability.types import Loadable, Reference
 from vexxy.tracer.types import ExecutionProfile, FunctionRecording, Runtime
 
 PYTHON_SUFFIXES: Final = (".py", ".pyw", ".pyc")
 INSTALLED: Final = re.compile(r".*/(?:site|dist)-packages/.*")
-# References that a call graph follows itself; every other one makes a root.
 BY_VALUE: Final = re.compile(
-    r"imports modules by a name known only|looks up entry points of an unknown group"
+    r"(?:imports modules|requires) by a name known only|"
+    r"looks up entry points of an unknown group"
 )
+# What a statement in code says; a call graph follows those that it understands.
 STATEMENTS: Final = frozenset({"imports", "requires"})
 TEXT_SUFFIXES: Final = (
     ".html", ".htm", ".jinja", ".jinja2", ".j2", ".mako", ".tmpl", ".tpl", ".txt",
@@ -112,7 +113,7 @@ class Calling:
                     for call in self._profile.functions
                     if runtime_of(call.path) is Runtime.PYTHON
                 ),
-                loadable=self._otherwise(PYTHON_SUFFIXES),
+                loadable=self._leading(PYTHON_SUFFIXES),
                 mains=mains,
                 texts=dict(self._texts(loaded)),
                 is_application=self._is_application,
@@ -143,9 +144,7 @@ class Calling:
                     for call in self._profile.functions
                     if runtime_of(call.path) is Runtime.NODE
                 ),
-                loadable={
-                    path: one.how for path, one in self._otherwise(SOURCE_SUFFIXES).items()
-                },
+                loadable=self._leading(SOURCE_SUFFIXES),
                 texts=dict(self._texts(loaded)),
                 is_application=lambda path: (
                     "/node_modules/" not in path and path not in self._owned
@@ -153,13 +152,14 @@ class Calling:
             ),
         )
 
-    def _otherwise(self, suffixes: tuple[str, ...]) -> Mapping[str, python.Loader]:
-        """Return the files that something else than a statement in code could load."""
-        return {
-            path: python.Loader(one.via, one.how, BY_VALUE.match(one.how) is not None)
-            for path, one in self._loadable.references.items()
-            if path.endswith(suffixes) and one.how not in STATEMENTS
-        }
+    def _leading(self, suffixes: tuple[str, ...]) -> Mapping[str, tuple[Loader, ...]]:
+        """Return the files that could be loaded, each with everything that leads there."""
+        found: dict[str, tuple[Loader, ...]] = {}
+        for path, first in self._loadable.references.items():
+            if path.endswith(suffixes):
+                causes = self._loadable.causes.get(path) or (first,)
+                found[path] = tuple(dict.fromkeys(_loader(one) for one in causes))
+        return found
 
     def _loaded(self, suffixes: tuple[str, ...]) -> Iterator[str]:
         for one in self._profile.files_accessed:
@@ -238,6 +238,15 @@ class Calling:
                     content = self._tree.read(path, limit=TEXT_BYTES_MAX) or b""
                     for word in set(WORD.findall(content.decode("utf-8", "replace"))):
                         yield word, path
+
+
+def _loader(one: Reference) -> Loader:
+    return Loader(
+        one.via,
+        one.how,
+        by_value=BY_VALUE.match(one.how) is not None,
+        statement=one.how in STATEMENTS,
+    )
 
 
 @contextmanager

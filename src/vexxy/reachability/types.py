@@ -127,12 +127,14 @@ class Loadable:
 
     Attributes:
         references: By canonical path, the first cause found, shortest chain first.
+        causes: For source files, every cause that was found, loaded files included.
         unfollowed: Whole languages that could load more than can be predicted.
         gaps: What is inconsistent between the trace and the files: signs that
             something ran unseen; sentences.
     """
 
     references: Mapping[str, Reference] = field(default_factory=dict)
+    causes: Mapping[str, tuple[Reference, ...]] = field(default_factory=dict)
     unfollowed: tuple[Unfollowed, ...] = ()
     gaps: tuple[str, ...] = ()
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class Reach(StrEnum):
@@ -52,6 +52,23 @@ class Reached:
     reason: str
     entry: str = ""
     steps: tuple[Step, ...] = ()
+
+
+class Loader(NamedTuple):
+    """Who could load a file, and how.
+
+    Attributes:
+        via: The file that leads to it; empty when the run itself does.
+        how: In words that fit between the two paths.
+        by_value: Whether a name in `via` that is a value must say so.
+        statement: Whether it is an import statement, or taken for one: a graph that finds
+            the statement itself knows better when it runs.
+    """
+
+    via: str
+    how: str
+    by_value: bool = False
+    statement: bool = False
 
 
 class CallGraph(Protocol):

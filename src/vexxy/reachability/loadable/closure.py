@@ -12,6 +12,7 @@ from typing import Final
 
 from vexxy.reachability.errors import Unparsable
 from vexxy.reachability.loadable import interpreters, node, python, shell
+from vexxy.reachability.loadable.causes import Causes
 from vexxy.reachability.loadable.commands import Commands, is_shell_script
 from vexxy.reachability.loadable.compiled import Compiled
 from vexxy.reachability.loadable.configuration import (
@@ -34,7 +35,6 @@ PYTHON_SUFFIXES: Final = (".py", ".pyc", ".pyw")
 NODE_SUFFIXES: Final = SOURCE_SUFFIXES
 ADDON_SUFFIXES: Final = (".so", ".pyd")
 CONFIGURATION_FILES_MAX: Final = 2000
-SNIFFED_BYTES: Final = 4096
 APPLICATION_DEPTH: Final = 4
 # How a reference is worded that could start its target as a program.
 NAMED: Final = ("names ", "holds the name", "is run by", "starts ")
@@ -61,6 +61,7 @@ class Closure:
         self._node: Final = node.Node(tree, self._commands)
         self._node.note_programs(self._executed)
         self._references: dict[str, Reference] = {}
+        self._causes: Final = Causes()
         self._unfollowed: dict[str, Unfollowed] = {}
         self._gaps: list[str] = []
         self._configurations: set[str] = set()
@@ -95,6 +96,7 @@ class Closure:
                     self._add(via, lead)
         return Loadable(
             references=dict(self._references),
+            causes=self._causes.all(),
             unfollowed=tuple(self._unfollowed.values()),
             gaps=tuple(self._gaps),
         )
@@ -133,8 +135,7 @@ class Closure:
         self._configurations.add(path)
         entry = self._tree.entries.get(path)
         if entry is not None and entry.size_bytes > CONFIGURATION_BYTES_MAX:
-            start = self._tree.read_start(path, SNIFFED_BYTES)
-            if path in self._read_configurations and b"\0" not in start:
+            if path in self._read_configurations and self._tree.is_text(path):
                 self._gaps.append(f"{path} was read and is too large to be looked into")
             return
         text = self._tree.read_text(path)
@@ -261,6 +262,7 @@ class Closure:
             # It may be run as a program: look again, now also at what only that does.
             self._programs.add(path)
             self._enqueue(path)
+        self._causes.note(via, lead)
         if path in self._loaded or path in self._references or path == via:
             return
         self._references[path] = Reference(path, via, lead.how, lead.source)

@@ -13,6 +13,7 @@ from vexxy.reachability.ports import Root
 
 START_BYTES: Final = 4
 READ_LIMIT_BYTES: Final = 256 * 1024 * 1024
+SNIFFED_BYTES: Final = 4096
 TEXT_LIMIT_BYTES: Final = 4 * 1024 * 1024
 # Files of package managers and data; their executable names are common words.
 NO_PROGRAMS: Final = (
@@ -143,6 +144,10 @@ class Tree:
             with suppress(OSError), open(self._root.host_path(path), "rb", 0) as file:  # noqa: PTH123  twice as fast
                 return file.read(length)
         return b""
+
+    def is_text(self, path: str) -> bool:
+        """Return whether nothing at a file's start speaks against text."""
+        return b"\0" not in self.read_start(path, SNIFFED_BYTES)
 
     def read_text(self, path: str) -> str | None:
         """Return a text file's content, undecodable bytes replaced; None for others."""

@@ -110,6 +110,25 @@ class FileFacts:
                     self._stored.setdefault(owner, []).append((key, name))
         return self._stored.get(index, [])
 
+    def named(self, name: str) -> list[int]:
+        """Return the functions that a name may mean, all but the top for no name.
+
+        A class means its members too.
+        """
+        if not name:
+            return list(range(1, len(self.functions)))
+        short = name.rpartition(".")[2].rpartition("#")[2]
+        found = set(self.names.get(short, ())) | self.exports.get(short, set())
+        for index, one in enumerate(self.functions):
+            own = one.name.rpartition(".")[2]
+            inside = one.name.startswith(f"{name}.")
+            if index and (short == own or short in one.properties or inside):
+                found.add(index)
+        stored = {each for each, _ in self.stored.get(short, ())}
+        for each in stored | self.exported.get(short, set()):
+            found |= self.meant(each)[0]
+        return sorted(found)
+
     def meant(self, name: str) -> tuple[set[int], set[Taken]]:
         """Return what an identifier stands for, copies followed."""
         functions: set[int] = set()

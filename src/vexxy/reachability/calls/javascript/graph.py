@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
+from vexxy.reachability.calls import telling
 from vexxy.reachability.calls.javascript.facts import (
     BODY,
     DEFAULT,
@@ -18,27 +19,20 @@ from vexxy.reachability.calls.javascript.facts import (
     Taken,
 )
 from vexxy.reachability.calls.javascript.start import (
+    CALLED_UNSEEN,
+    SUFFIXES,
     Node,
     Origin,
     Ran,
     Sources,
     Start,
     Where,
+    package_of,
 )
-from vexxy.reachability.calls.types import Reach, Reached, Step
+from vexxy.reachability.calls.types import Loader, Reach, Reached, Step
 from vexxy.reachability.wire import jscalls
 
-STEPS_MAX: Final = 12
 DEPTH_MAX: Final = 8
-# What the language and the parts of Node.js that are no files call on any object.
-CALLED_UNSEEN: Final = (
-    "constructor", "toString", "valueOf", "toJSON", "then", "next", "return", "throw",
-    "get", "set", "has", "apply", "construct", "deleteProperty", "ownKeys", "inspect",
-    "_read", "_write", "_writev", "_transform", "_flush", "_final", "_destroy",
-    "_construct", "destroy", "write", "end", "emit", "on", "once", "addListener",
-    "removeListener", "pipe", "push", "read", "lookup", "createConnection",
-    "addRequest", "handleEvent", "log", "error", "warn", "resolve", "load",
-)  # fmt: skip
 
 
 class Graph:
@@ -57,6 +51,7 @@ class Graph:
         self._aliased: dict[str, list[tuple[str, str]]] = defaultdict(list)
         self._wide: dict[str, Where] = {}
         self._opened: list[str] = []
+        self._led: dict[str, list[tuple[str, Loader]]] = defaultdict(list)
         self._close()
 
     def reach(self, files: Sequence[str], name: str) -> Reached:
@@ -85,22 +80,9 @@ class Graph:
         facts = self._facts(path)
         if facts is None:
             return []
-        if not name:
-            return list(range(1, len(facts.functions)))
         if name in {"module.exports", DEFAULT}:
             return sorted(self._default(path))
-        short = name.rpartition(".")[2].rpartition("#")[2]
-        found = []
-        for index, one in enumerate(facts.functions):
-            own = one.name.rpartition(".")[2]
-            inside = one.name.startswith(f"{name}.")
-            if index and (short == own or short in one.properties or inside):
-                found.append(index)
-        found += [index for index in facts.names.get(short, ()) if index not in found]
-        names = {stored for stored, _ in facts.stored.get(short, ())}
-        for each in names | facts.exported.get(short, set()):
-            found += facts.meant(each)[0]
-        return sorted({*found, *facts.exports.get(short, ())})
+        return facts.named(name)
 
     def _told(self, node: Node) -> Reached:
         steps: list[Step] = []
@@ -114,9 +96,7 @@ class Graph:
             line, current = origin.line, origin.parent
         steps.reverse()
         entry = self._origins[current].root
-        shown = [*steps[: STEPS_MAX - 2], *steps[-2:]] if len(steps) > STEPS_MAX else steps
-        way = " -> ".join(f"{one.path}:{one.line} {one.name}".rstrip() for one in shown)
-        return Reached(Reach.PATH, f"{entry}: {way}", entry, tuple(shown))
+        return telling.told(entry, steps)
 
     def _function(self, node: Node) -> Function:
         facts = self._facts(node[0])
@@ -140,8 +120,20 @@ class Graph:
             self._root_ran(ran)
         for path in sorted(self._start.loaded):
             self._root((path, BODY), f"the loading of {path}", 2)
-        for path, why in sorted(self._start.loadable.items()):
-            self._root((path, BODY), f"{path} could be loaded ({why})", 3)
+        for path, loaders in sorted(self._start.loadable.items()):
+            for loader in loaders:
+                if loader.by_value or not loader.via.endswith(SUFFIXES):
+                    why = f"{loader.via or 'the run'} {loader.how}"
+                    self._root((path, BODY), f"{path} could be loaded ({why})", 3)
+                else:
+                    self._led[loader.via].append((path, loader))
+        self._outside()
+        while self._queue:
+            _, _, node = heapq.heappop(self._queue)
+            self._expand(node)
+
+    def _outside(self) -> None:
+        """Take what the runtime and texts outside JavaScript mention."""
         outside: Node = ("", BODY)
         self._origins[outside] = Origin(None, 0, "the runtime")
         for name in CALLED_UNSEEN:
@@ -151,9 +143,6 @@ class Graph:
             self._origins.setdefault(text, Origin(None, 0, f"the text of {path}"))
             for part in word.replace(":", ".").split("."):
                 self._read(part, (text, 0))
-        while self._queue:
-            _, _, node = heapq.heappop(self._queue)
-            self._expand(node)
 
     def _routes_first(self, path: str) -> None:
         facts = self._facts(path)
@@ -199,11 +188,27 @@ class Graph:
         if index == BODY:
             for request in facts.passed_on:
                 self._request(path, request, (node, 0))
+            self._loads(facts, node)
         for number in facts.inside(index):
             self._live(facts, number, node)
         for key, name in facts.stored_by(index):
             self._alias(key, path, name)
         self._follow(facts, one, node)
+
+    def _loads(self, facts: FileFacts, node: Node) -> None:
+        """Load what a file leads to otherwise than by a request that is understood."""
+        led = self._led.get(facts.path)
+        if not led:
+            return
+        requests = {one for each in facts.functions for one, _, _ in each.requests}
+        known = {
+            file
+            for one in requests | facts.passed_on
+            for file in self._sources.resolve(one, facts.path)
+        }
+        for path, loader in led:
+            if not (loader.statement and path in known):
+                self._add((path, BODY), Origin(node, 0))
 
     def _everything(self, facts: FileFacts, node: Node) -> None:
         """Take every word of a file that could not be parsed for a mention."""
@@ -224,7 +229,7 @@ class Graph:
             where = self._reads.get(key) or self._word(key, facts.path)
             if where is not None:
                 self._add(found, Origin(*where))
-        where = self._wide.get(_package(facts.path))
+        where = self._wide.get(package_of(facts.path))
         if inner.properties and where is not None:
             self._add(found, Origin(*where))
 
@@ -336,7 +341,7 @@ class Graph:
     def _alias(self, key: str, path: str, name: str) -> None:
         self._aliased[key].append((path, name))
         where = self._reads.get(key) or self._word(key, path)
-        where = where or self._wide.get(_package(path))
+        where = where or self._wide.get(package_of(path))
         if where is not None:
             self._alias_read(path, name, where)
 
@@ -355,7 +360,9 @@ class Graph:
     def _near(self, source: str, path: str) -> bool:
         application = self._start.is_application
         return (
-            _package(source) == _package(path) or application(source) or application(path)
+            package_of(source) == package_of(path)
+            or application(source)
+            or application(path)
         )
 
     def _text(self, path: str, text: str, where: Where) -> None:
@@ -374,26 +381,17 @@ class Graph:
 
     def _choose(self, facts: FileFacts, name: str, where: Where) -> None:
         """A property whose name is a value is called: of a module, or of anything near."""
-        packages = {_package(facts.path)}
+        packages = {package_of(facts.path)}
         for one in facts.meant(name)[1] if name else ():
             files = self._sources.resolve(one.request, facts.path)
-            packages = {_package(file) for file in files} or packages
+            packages = {package_of(file) for file in files} or packages
         for package in packages - self._wide.keys():
             self._wide[package] = where
             for nodes in list(self._stored.values()):
                 for node in nodes:
-                    if _package(node[0]) == package:
+                    if package_of(node[0]) == package:
                         self._add(node, Origin(*where))
             for aliases in list(self._aliased.values()):
                 for path, alias in aliases:
-                    if _package(path) == package:
+                    if package_of(path) == package:
                         self._alias_read(path, alias, where)
-
-
-def _package(path: str) -> str:
-    """Return the directory of the package that a file is in; of the application, ""."""
-    before, found, inner = path.rpartition("/node_modules/")
-    if not found:
-        return ""
-    parts = inner.split("/")
-    return f"{before}/node_modules/{'/'.join(parts[: 1 + inner.startswith('@')])}"

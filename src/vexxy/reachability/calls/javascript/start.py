@@ -2,8 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
+from vexxy.reachability.calls.types import Loader
+
+SUFFIXES: Final = (".js", ".cjs", ".mjs", ".ts", ".mts", ".cts", ".tsx", ".jsx")
+# What the language and the parts of Node.js that are no files call on any object.
+CALLED_UNSEEN: Final = (
+    "constructor", "toString", "valueOf", "toJSON", "then", "next", "return", "throw",
+    "get", "set", "has", "apply", "construct", "deleteProperty", "ownKeys", "inspect",
+    "_read", "_write", "_writev", "_transform", "_flush", "_final", "_destroy",
+    "_construct", "destroy", "write", "end", "emit", "on", "once", "addListener",
+    "removeListener", "pipe", "push", "read", "lookup", "createConnection",
+    "addRequest", "handleEvent", "log", "error", "warn", "resolve", "load",
+)  # fmt: skip
 Node = tuple[str, int]
 """Path and index of a function."""
 Where = tuple[Node, int]
@@ -33,7 +45,7 @@ class Start:
 
     loaded: frozenset[str]
     ran: frozenset[Ran]
-    loadable: Mapping[str, str] = field(default_factory=dict)
+    loadable: Mapping[str, tuple[Loader, ...]] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     is_application: Callable[[str], bool] = lambda _: False
 
@@ -44,3 +56,12 @@ class Origin(NamedTuple):
     parent: Node | None
     line: int
     root: str = ""
+
+
+def package_of(path: str) -> str:
+    """Return the directory of the package that a file is in; of the application, ""."""
+    before, found, inner = path.rpartition("/node_modules/")
+    if not found:
+        return ""
+    parts = inner.split("/")
+    return f"{before}/node_modules/{'/'.join(parts[: 1 + inner.startswith('@')])}"

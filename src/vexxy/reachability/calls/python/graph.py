@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
+from vexxy.reachability.calls import telling
 from vexxy.reachability.calls.python import data, dispatch, entries
 from vexxy.reachability.calls.python.dispatch import Dispatch
 from vexxy.reachability.calls.python.facts import (
@@ -26,7 +27,6 @@ from vexxy.reachability.calls.python.start import Node, Origin, Start
 from vexxy.reachability.calls.types import Loader, Reach, Reached, Step
 from vexxy.reachability.wire import pydecorators
 
-STEPS_MAX: Final = 12
 # What the interpreter and extension modules call by name on objects of any class.
 CALLED_FROM_C: Final = (
     "read", "readline", "readlines", "readinto", "write", "writelines", "seek", "tell",
@@ -124,9 +124,7 @@ class Graph:
             line, current = origin.line, origin.parent
         steps.reverse()
         entry = self._origins[current].root
-        shown = [*steps[: STEPS_MAX - 2], *steps[-2:]] if len(steps) > STEPS_MAX else steps
-        way = " -> ".join(f"{one.path}:{one.line} {one.name}".rstrip() for one in shown)
-        return Reached(Reach.PATH, f"{entry}: {way}", entry, tuple(shown))
+        return telling.told(entry, steps)
 
     def _line(self, node: Node) -> int:
         kind, path, name = node

@@ -114,6 +114,14 @@ class Names:
         around = [each for each in found if any(_around(each, top) for top in tops)]
         return tuple(dict.fromkeys((*around, *exact)))
 
+    def loaded_by(self, path: str, one: Import) -> tuple[str, ...]:
+        """Return every file that an import runs, also where the attribute is a module."""
+        found = self.parents(path, one)
+        if one.attribute is None:
+            return found
+        inner = f"{one.module}.{one.attribute}".strip(".")
+        return (*found, *self.files(path, Import(inner, one.level, None, one.line)))
+
     def submodule(self, path: str, name: str) -> tuple[str, ...]:
         """Return the files of a module inside the package whose `__init__` is `path`."""
         if not path.rpartition("/")[2].startswith("__init__."):

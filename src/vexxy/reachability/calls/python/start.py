@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from vexxy.reachability.calls.types import Loader
+
 Node = tuple[str, str, str]
 """Kind (`scope`, `class`, `module`), path, qualified name."""
 
@@ -16,20 +18,6 @@ class Origin(NamedTuple):
     root: str = ""
 
 
-class Loader(NamedTuple):
-    """Who could load a file, and how.
-
-    Attributes:
-        via: The file that leads to it; empty when the run itself does.
-        how: In words that fit between the two paths.
-        by_value: Whether a name in `via` that is a value must say so.
-    """
-
-    via: str
-    how: str
-    by_value: bool = False
-
-
 @dataclass(frozen=True, slots=True)
 class Start:
     """What a graph starts from.
@@ -37,7 +25,7 @@ class Start:
     Attributes:
         loaded: Canonical paths of Python files whose top level ran.
         ran: Functions that were seen running, as (path, qualified name).
-        loadable: Files that could be loaded in other ways than by an import statement.
+        loadable: Files that could be loaded, with everything that leads to them.
         mains: Files that were run as programs.
         texts: Names that texts outside Python code mention (templates, configuration),
             each with the path of the text.
@@ -47,7 +35,7 @@ class Start:
 
     loaded: frozenset[str]
     ran: frozenset[tuple[str, str]]
-    loadable: Mapping[str, "Loader"] = field(default_factory=dict)
+    loadable: Mapping[str, tuple[Loader, ...]] = field(default_factory=dict)
     mains: frozenset[str] = frozenset()
     texts: Mapping[str, str] = field(default_factory=dict)
     is_application: Callable[[str], bool] = lambda _: False
