@@ -193,7 +193,7 @@ class Python:
         for name in MODULE_OPTION.findall(text):
             found = [*self.modules.run(name)]
             self._run.update(found)
-            yield from self._leads(found, f"runs the module {name},")
+            yield from self._leads(found, f"names the module {name}, to run,")
 
     def initial(self) -> Iterator[tuple[str, str]]:
         """Yield (file, text) of `.pth` files, whose import lines run at every start."""
@@ -325,7 +325,7 @@ class Python:
         for name in names:
             if name.partition(".")[0] in self.modules.third_party:
                 yield from self._leads(
-                    self.modules.find(name), f"holds the name {name}, hence"
+                    self.modules.find(name), f"has the word {name}, hence"
                 )
 
     def _entry_points(self, path: str, source: pysource.Source) -> Iterator[Lead]:
