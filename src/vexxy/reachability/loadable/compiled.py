@@ -17,7 +17,7 @@ from vexxy.reachability.loadable.commands import Commands
 from vexxy.reachability.loadable.comments import without_comments
 from vexxy.reachability.loadable.linker import Linker
 from vexxy.reachability.loadable.tree import Lead, Tree
-from vexxy.reachability.wire import elf, javaclass, tokens
+from vexxy.reachability.wire import elf, javaclass, payloads, tokens
 
 ARCHIVES: Final = (".jar", ".war", ".ear", ".hpi", ".jpi", ".nar")
 SCRIPTS: Final = (
@@ -38,6 +38,13 @@ RUNTIMES: Final = re.compile(r".*/(jvm|jre|jdk)[\w.-]*/.*|.*/Microsoft\.NETCore\
 DAMAGED: Final = (
     zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError,
 )  # fmt: skip
+PACKED: Final = (".phar", ".beam", ".luac")
+BYTE_CODE: Final = (b"FOR1", payloads.GZIP, b"\x1bLua", b"\x1bLJ")
+BYTE_CODE_STARTS: Final = ("cmd", "open_port", "spawn_executable", "execute", "popen")
+OWN_LIBRARY: Final = re.compile(r".*/lib/(erlang|elixir)/.*")
+# Made by jlink; its `release` lists the modules, and a JDK's has no others.
+IMAGES: Final = re.compile(r".*/lib/modules")
+JDK_ONLY: Final = re.compile(r'(?m)^MODULES="(?:(?:java|jdk)\.[\w.]+ ?)+"')
 DEPTH_MAX: Final = 2
 MEMBER_BYTES_MAX: Final = 64 * 1024 * 1024
 TOTAL_BYTES_MAX: Final = 1024 * 1024 * 1024
@@ -62,6 +69,9 @@ class Compiled:
                 text = self._tree.read_text(path) or ""
                 yield from self._commands.by_value(without_comments(text))
             return
+        if path.endswith(PACKED) or IMAGES.match(path):
+            yield from self._packed(path)
+            return
         if not path.endswith((*ARCHIVES, *DOTNET, ".class")) or RUNTIMES.match(path):
             return
         content = self._tree.read(path)
@@ -74,6 +84,25 @@ class Compiled:
         elif any(mark in content for mark in DOTNET_STARTS):
             for found in set(WIDE_TEXT.findall(content)):
                 yield from self._commands.command(found.decode("utf-16-le"))
+
+    def _packed(self, path: str) -> Iterator[Lead]:
+        """Yield what byte code, an archive of PHP or a Java runtime image can start."""
+        content = self._tree.read(path) or b""
+        if path.endswith(".phar"):
+            text = payloads.phar(content)
+            if text is None:
+                yield from self._anything("is packed and may run")
+            else:
+                yield from self._commands.foreign(text)
+                yield from self._commands.by_value(text)
+        elif IMAGES.match(path):
+            release = self._tree.read_text(path.removesuffix("lib/modules") + "release")
+            if not JDK_ONLY.search(release or ""):
+                yield from self._anything("holds the application's classes and may run")
+        elif content.startswith(BYTE_CODE) and not OWN_LIBRARY.match(path):
+            found = payloads.texts(content)
+            if any(call in one for one in found for call in BYTE_CODE_STARTS):
+                yield from self._commands.script(path, "\n".join(found))
 
     def _archive(self, content: bytes, depth: int) -> Iterator[Lead]:
         classes: list[bytes] = []

@@ -79,13 +79,14 @@ UNFOLLOWED: Final = (
         "java",
         r"java|libjvm\.so|libjava\.so|libjsig\.so",
         types="maven",
-        suffixes=".jar .war .ear .class .jmod .jsa .jsp .hpi .jpi .nar .groovy",
+        suffixes=".jar .war .ear .class .jmod .jsa .jsp .hpi .jpi .nar .groovy "
+        "/lib/modules",
         directories=r".*/(jvm|java)(/|$)",
     ),
     _language(
         "lua",
         r"lua[\d.]*|luajit[\w.-]*|liblua[\w.-]*\.so[\d.]*|openresty|tarantool",
-        suffixes=".lua",
+        suffixes=".lua .luac",
         directories=r".*/(lua|lualib|luajit[\w.-]*)(/|$)",
     ),
     _language(

@@ -10,12 +10,13 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from vexxy.reachability.errors import Unparsable
 from vexxy.reachability.loadable.configuration import MENTIONS, is_configuration
 from vexxy.reachability.loadable.linker import Linker
 from vexxy.reachability.loadable.plugins import Plugins, ends_a_string, in_directories
 from vexxy.reachability.loadable.relative import Relative
 from vexxy.reachability.loadable.tree import Lead, Tree
-from vexxy.reachability.wire import elf, tokens
+from vexxy.reachability.wire import elf, payloads, tokens
 from vexxy.reachability.wire.elf import Elf
 
 SOURCE: Final = "elf"
@@ -104,12 +105,15 @@ class Native:
         Raises:
             Unparsable: The file is damaged.
         """
+        built = self._plugins.is_built(path)
+        if built and elf.is_packed(content):
+            yield from self._any_program("is packed and may run")
         parsed = elf.read(content)
         yield from self._needed(path, parsed)
         name = path.rpartition("/")[2]
         if C_LIBRARY.fullmatch(name):
             return
-        data = b"\0".join(parsed.data)
+        data = payloads.data(parsed.data, content if built else b"")
         yield from self._on_request(parsed)
         yield from self._plugins.of_framework(name)
         yield from self._libraries(path, parsed, data)
@@ -118,7 +122,7 @@ class Native:
         run_together = GO_MARK in content or RUST in data
         if run_together:
             yield from self._run_together(data)
-        if self._plugins.is_built(path) and not INTERPRETERS.fullmatch(name):
+        if built and not INTERPRETERS.fullmatch(name):
             named = self._relative.beneath if run_together else self._relative.named
             for directory in named(path, data):
                 yield from path_leads(self._tree, directory, self.linker.directories)
@@ -143,12 +147,11 @@ class Native:
         return self._plugins.words
 
     def needed(self, path: str, content: bytes) -> list[str]:
-        """Return the libraries that the linker loads for the file, loader left out.
-
-        Raises:
-            Unparsable: The file is damaged.
-        """
-        leads = self._needed(path, elf.read(content))
+        """Return the libraries that the linker loads for the file, loader left out."""
+        try:
+            leads = list(self._needed(path, elf.read(content)))
+        except Unparsable:
+            return []
         return [lead.target for lead in leads if lead.how != LOADER]
 
     def _needed(self, path: str, parsed: Elf) -> Iterator[Lead]:
@@ -214,6 +217,8 @@ class Native:
         if RUST in data:
             yield from self._any_program("is a Rust program that can run commands, as")
             return
+        if self._plugins.is_built(path) and payloads.holds_other(content):
+            yield from self._any_program("has packed data at its end and may run")
         if not parsed.dynamic or parsed.imports & STARTS_SHELL:
             shell = self._tree.find_file("/bin/sh")
             if shell is not None:

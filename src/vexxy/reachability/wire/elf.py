@@ -1,7 +1,6 @@
 """What an ELF file asks of the dynamic linker, and the strings it carries.
 
-Source: System V ABI, "ELF" and "Dynamic Linking"; only program headers are needed, so a
-file without section headers is read just as well.
+Source: System V ABI, "ELF" and "Dynamic Linking"; section headers are not needed.
 """
 
 import struct
@@ -116,6 +115,11 @@ class Layout:
         return struct.Struct(self.order + (wide if self.wide else narrow))
 
 
+def is_packed(content: bytes) -> bool:
+    """Return whether it unpacks itself, or a bundle at its end."""
+    return PACKED in content[:PACKED_WITHIN] or BUNDLE in content[-BUNDLE_WITHIN:]
+
+
 def read(content: bytes) -> Elf:
     """Return what the file says.
 
@@ -124,7 +128,7 @@ def read(content: bytes) -> Elf:
     """
     if content[:4] != MAGIC:
         raise Unparsable("not an ELF file")
-    if PACKED in content[:PACKED_WITHIN] or BUNDLE in content[-BUNDLE_WITHIN:]:
+    if is_packed(content):
         raise Unparsable("packed: its own code and strings are compressed")
     try:
         layout = _layout(content)
