@@ -28,7 +28,7 @@ PYTHON_SUFFIXES: Final = (".py", ".pyw", ".pyc")
 INSTALLED: Final = re.compile(r".*/(?:site|dist)-packages/.*")
 BY_VALUE: Final = re.compile(
     r"(?:imports modules|requires) by a name known only|"
-    r"looks up entry points of an unknown group"
+    r"looks up (?:the )?entry points"
 )
 # What a statement in code says; a call graph follows those that it understands.
 STATEMENTS: Final = frozenset({"imports", "requires"})
