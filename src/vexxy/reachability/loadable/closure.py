@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Final
 
 from vexxy.reachability.errors import Unparsable
-from vexxy.reachability.loadable import interpreters, node, python, shell
+from vexxy.reachability.loadable import foreign, interpreters, node, python, shell
 from vexxy.reachability.loadable.causes import Causes
 from vexxy.reachability.loadable.commands import Commands, is_shell_script
 from vexxy.reachability.loadable.compiled import Compiled
@@ -220,8 +220,8 @@ class Closure:
         elif path.endswith(".pyc"):
             if source_of(path) == path or source_of(path) not in self._tree.entries:
                 yield self._python.compiled(path, content)
-        elif content[:2] == b"#!":
-            yield self._commands.script(path, text)
+        elif content[:2] == b"#!" or path.endswith(foreign.SUFFIXES):
+            yield self._commands.other_script(path, text)
 
     def _is_shell_text(self, path: str, content: bytes) -> bool:
         """Whether a shell reads the file; one without a mark is a script of its, too."""
@@ -324,7 +324,7 @@ class Closure:
             elif path.endswith(unfollowed.suffixes) and not self._python.is_standard(path):
                 text = self._tree.read_text(path) or ""
                 starts = unfollowed.language != PYTHON.name or pysource.runs(text)
-                leads = list(self._commands.foreign(text)) if starts else []
+                leads = list(self._commands.foreign(path, text)) if starts else []
                 leads += self._compiled.leads(path)
                 if leads:
                     self._add(unfollowed.via, Lead(path, how, "interpreter"))

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from vexxy.reachability.loadable import configuration, positions, programs, shell
-from vexxy.reachability.loadable.comments import unquoted, without_comments
+from vexxy.reachability.loadable import configuration, foreign, positions, programs, shell
+from vexxy.reachability.loadable.comments import kind_of, unquoted, without_comments
 from vexxy.reachability.loadable.linker import Linker
 from vexxy.reachability.loadable.native import mentions, path_leads, root_directories
 from vexxy.reachability.loadable.tree import Lead, Tree
@@ -27,7 +27,7 @@ SCRIPT_SUFFIXES: Final = (
 SETS_PATH: Final = re.compile(r"\bPATH=")
 
 # Its own file says what it runs.
-RUNS_MANIFEST: Final = re.compile(r"(?:^|[;&|\s])make(?:\s|$)")
+RUNS_MANIFEST: Final = re.compile(r"(?:^|[;&|\s])(?:make|just|ninja)(?:\s|$)")
 # Code of installed packages, not of the application.
 INSTALLED: Final = re.compile(
     r"/usr/(?!local/bin/|local/sbin/|src/)|/etc/init\.d/|/lib/|/var/lib/|.*(-packages|/node_modules)/"
@@ -66,10 +66,10 @@ STARTS_VALUE: Final = re.compile(
 
 # Files whose words are commands although they are no scripts.
 COMMAND_FILES: Final = re.compile(
-    r".*/(crontab|anacrontab|inittab|Procfile|Makefile|[\w.-]*supervis[\w.-]*"
+    r".*/(crontab|anacrontab|inittab|Procfile|[\w.-]*[Mm]akefile[\w.-]*|[\w.-]+\.(?:mk|ninja|just)|[Jj]ustfile|[\w.-]*supervis[\w.-]*"
     r"|[\w@.-]+\.(service|socket|timer))$"
-    r"|/etc/(cron|supervisor|init|s6|runit|services|sv|cont-init|monit)[\w.-]*/.*"
-    r"|/var/spool/cron/.*"
+    r"|/etc/(cron|supervisor|init|s6|runit|services|sv|cont-init|monit|incron|xinetd|inetd|dhcp|acpi)[\w.-]*/.*"
+    r"|/etc/inetd\.conf|/var/spool/(cron|at|atd|fcron|incron)/.*"
 )
 COMMAND_LINES: Final = re.compile(r"(?m)^\s*(command|exec\w*|ExecStart\w*|run)\s*=")
 
@@ -85,6 +85,14 @@ DAEMONS: Final = {
     "sshd": ("/etc/passwd",),
     "login": ("/etc/passwd",),
     "su": ("/etc/passwd",),
+    "atd": ("/var/spool/cron/atjobs", "/var/spool/atd", "/var/spool/at"),
+    "incrond": ("/etc/incron.d", "/var/spool/incron"),
+    "fcron": ("/var/spool/fcron",),
+    "inetd": ("/etc/inetd.conf", "/etc/inetd.d"),
+    "xinetd": ("/etc/xinetd.conf", "/etc/xinetd.d"),
+    "logrotate": ("/etc/logrotate.conf", "/etc/logrotate.d"),
+    "dhclient": ("/etc/dhcp",),
+    "acpid": ("/etc/acpi",),
     "supervisord": ("/etc/supervisord.conf", "/etc/supervisor"),
 }
 PERIODIC: Final = (
@@ -110,6 +118,15 @@ class Commands:
     def script(self, path: str, text: str) -> Iterator[Lead]:
         """Yield what a script can start: any program it names, anywhere."""
         yield from self._named(path, without_comments(text), "command")
+
+    def other_script(self, path: str, text: str) -> Iterator[Lead]:
+        """Yield what a script of another language can start; its own lines count."""
+        said = without_comments(text, kind_of(path))
+        yield from self._named(path, said, "command")
+        if self.own(path):
+            name = foreign.by_value(path, said)
+            if name is not None:
+                yield from self._any(f"starts what {name} holds, known then only, perhaps")
 
     def shell_script(self, path: str, text: str) -> Iterator[Lead]:
         """Yield what a script of a shell can start, or read as more of itself."""
@@ -163,10 +180,11 @@ class Commands:
 
     def configuration(self, path: str, text: str) -> Iterator[Lead]:
         """Yield what a configuration file can start or make something load."""
+        kind = "script" if text.startswith("#!") else "configuration"
+        said = without_comments(text, kind)
         if COMMAND_FILES.match(path) or COMMAND_LINES.search(text):
-            yield from self._named(path, without_comments(text), "configuration")
+            yield from self._named(path, said, "configuration")
             return
-        said = without_comments(text)
         yield from self._paths(said, "configuration")
         values = "\n".join(configuration.commands(said))
         if values:
@@ -212,9 +230,9 @@ class Commands:
             quoted = "\n".join(tokens.literals(text))
             yield from self._paths(quoted, "command")
 
-    def foreign(self, text: str) -> Iterator[Lead]:
+    def foreign(self, path: str, text: str) -> Iterator[Lead]:
         """Yield the programs that a script in a language nobody follows can start."""
-        said = without_comments(text)
+        said = without_comments(text, kind_of(path))
         if any(tokens.starting(FOREIGN_RUNS, FOREIGN_WORDS, said)):
             yield from self.program(said, runs=True, indirect=True)
             signs = "%x" in said or "qx" in said
@@ -269,15 +287,17 @@ class Commands:
 
     def _manifests(self) -> Iterator[Lead]:
         """Yield the files in which `make` looks up what it starts."""
-        for path in self._tree.files_named("Makefile"):
-            if not path.startswith("/usr/"):
-                yield Lead(path, configuration.MENTIONS, "configuration")
+        for name in configuration.build_files(self._tree.names):
+            for path in self._tree.files_named(name):
+                if not path.startswith("/usr/"):
+                    yield Lead(path, configuration.MENTIONS, "configuration")
 
     def _named(self, path: str, text: str, source: str) -> Iterator[Lead]:
         yield from self._paths(text, source)
         plain = unquoted(text)
         text = text if plain == text else f"{text}\n{plain}"
-        words = tokens.words(text)
+        # A list's sign is no part of its first word (`%w[tool -x]`), though `[` is one.
+        words = tokens.words(f"{text}\n{text.replace('[', ' ')}" if "[" in text else text)
         yield from self._words(words, source, everywhere=SETS_PATH.search(text) is not None)
         yield from self._fitting(programs.with_values(text), source)
         yield from self._relative(path, words, source)

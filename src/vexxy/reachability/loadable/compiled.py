@@ -12,21 +12,17 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from vexxy.reachability.errors import Unparsable
-from vexxy.reachability.loadable import configuration
+from vexxy.reachability.loadable import configuration, foreign
 from vexxy.reachability.loadable.commands import Commands
-from vexxy.reachability.loadable.comments import without_comments
+from vexxy.reachability.loadable.comments import kind_of, without_comments
 from vexxy.reachability.loadable.linker import Linker
 from vexxy.reachability.loadable.tree import Lead, Tree
 from vexxy.reachability.wire import elf, javaclass, payloads, tokens
 
 ARCHIVES: Final = (".jar", ".war", ".ear", ".hpi", ".jpi", ".nar")
-SCRIPTS: Final = (
-    ".rb", ".ru", ".rake", ".erb", "Rakefile", ".php", ".phtml", ".inc", ".pl", ".pm",
-    ".cgi", ".psgi", ".fcgi", ".lua", ".R",
-)  # fmt: skip
 # Code of packages, which starts what its callers name.
 INSTALLED: Final = re.compile(
-    r"/usr/(?!src/|share/nginx/html/)|/var/lib/|/etc/|.*/(gems|vendor|node_modules)/"
+    r"/usr/(?!src/|local/s?bin/|local/src/|share/nginx/html/)|/var/lib/|/etc/|.*/(gems|vendor|node_modules)/"
 )
 DOTNET: Final = (".dll", ".exe")
 DOTNET_STARTS: Final = (b"ProcessStartInfo", b"System.Diagnostics.Process")
@@ -64,10 +60,12 @@ class Compiled:
 
     def leads(self, path: str) -> Iterator[Lead]:
         """Yield what the compiled file at `path` can start; nothing for other files."""
-        if path.endswith(SCRIPTS):
-            if not INSTALLED.match(path):
+        if path.endswith(foreign.SUFFIXES):
+            if not INSTALLED.match(path) and path not in self._tree.distributed:
                 text = self._tree.read_text(path) or ""
-                yield from self._commands.by_value(without_comments(text))
+                yield from self._commands.by_value(without_comments(text, kind_of(path)))
+                if foreign.can_start(text):
+                    yield from self._commands.other_script(path, text)
             return
         if path.endswith(PACKED) or IMAGES.match(path):
             yield from self._packed(path)

@@ -5,7 +5,7 @@ turn does. A command stands under a key that speaks of one, or in a line of a cr
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 # How a lead to a configuration file is written; it is read, never listed as loadable.
@@ -17,6 +17,7 @@ SUFFIXES: Final = (
     ".properties", ".service", ".load", ".list", ".rc", ".config", ".local", ".d", ".txt",
     ".cron", ".crontab", ".tab", ".jobs", ".hcl", ".tmpl", ".template", ".tpl", ".timer",
     ".json5", ".jsonc", ".plist", ".xconf", ".settings", ".desktop", ".policy", ".rules",
+    ".cf", ".mk", ".ninja", ".just", ".mc", ".in",
 )  # fmt: skip
 ELSEWHERE: Final = (
     "/proc/", "/sys/", "/dev/", "/usr/share/zoneinfo/", "/usr/share/locale/",
@@ -40,20 +41,39 @@ KEYS: Final = (
     r"|shell|action|entry_?point|argv?\b|args|invoke|spawn|launch|binary|\bbin\b|helper"
     r"|notif(?:y|ication)|pipe\b|filter|worker|jobs?\b|tasks?\b|tool|start|stop|reload"
     r"|callback|trigger|convert|processor|daemon|editor|pager|mailer|sendmail|browser"
-    r"|viewer|before|after|\bpre|\bpost|steps?\b|\btest\b|check|probe)"
+    r"|viewer|before|after|\bpre|\bpost|steps?\b|\btest\b|check|probe|cron2?\b)"
 )
 NAME: Final = rf"[\w.-]{{0,60}}?{KEYS}[\w.-]{{0,60}}"
 # Any key with such a word in it: `execute-command: x`, `"onHook": ["x"]`, `<exec>x</exec>`;
 # at the start of a line without a sign, too: `exec-start x`.
 KEY: Final = re.compile(
-    rf"(?mi)(?:^|(?<=[\s{{,\[;<\"'])){NAME}(?:[\"']?\s{{0,40}}[:=]|>)"
-    rf"|^[ \t]*{NAME}[ \t](?=\S)"
+    rf"(?mi)(?:^|(?<=[\s{{,\[;<\"'])){NAME}(?:\[[^\]\n]{{0,60}}\])?(?:[\"']?\s{{0,40}}[:=]|>)"
+    rf"|^[ \t]*{NAME}[ \t]+(?=[^\s=:])"
+    r"|^[ \t]*(?:[\w-]+[ \t]+){1,2}(?:[a-z]+[-_](?:[\w-]*[-_])?)?"
+    r"(?:script|command|program|exec|hook)[ \t]+(?=[^\s=:])"
 )
 # Five or more fields of time, or a nickname, before a command; a sixth counts as its word.
 CRONTAB: Final = re.compile(
     r"(?m)^[ \t]*(?:@\w+[ \t]+|(?:[\d*][\d*/,~?-]*[ \t]+){2}"
     r"(?:(?:[\d*?][\w*/,~#?-]*|[A-Za-z]{3}(?:[,-][A-Za-z]{3})*)[ \t]+){3})(\S.*)$"
 )
+# Commands that are told by a sign, by the first word of the line, or by a block.
+SIGNED: Final = re.compile(
+    r"(?m)(?:^|(?<=[\s\"'=:,]))\|[ \t]*([A-Za-z/][^\n\"|]*)|\bprg:(\S+)"
+    r"|=[ \t]*[\"']?!([^\n]+)|[ \t]\^([A-Za-z/][\w./-]*)"
+    r"|^[\w*.+-]+/[\w*.+-]+[ \t]*;[ \t]*([^\n]+)"
+    r"|\b(?:Try)?(?:System|SHELL)\(([^)\n]+)"
+    r"|^[ \t]*(?:client-(?:dis)?connect|up|down|route-up|route-pre-down|ipchange"
+    r"|learn-address"
+    r"|auth-user-pass-verify|tls-verify|extend(?:-sh|fix)?|pass(?:_persist)?|procfix|sh)"
+    r"[ \t]+(\S[^\n]*)"
+    r"|\b(?:popen|execute)\s*\(\s*[\"'\[]([^\"'\n\]]+)"
+)
+BLOCKS: Final = re.compile(
+    r"(?ms)^[ \t]*(?:post|pre|first|last)(?:rotate|action|remove)\b(.{0,1500}?)"
+    r"^[ \t]*endscript"
+)
+BUILD: Final = re.compile(r"(?:GNU)?[Mm]akefile|[Jj]ustfile|.+\.(?:mk|ninja|just)")
 SWITCHES: Final = frozenset(
     {"true", "false", "yes", "no", "on", "off", "none", "null", "test", "[", "]"}
 )
@@ -67,12 +87,21 @@ def commands(text: str) -> Iterator[str]:
     """Yield the values of a configuration that are commands, as they are written."""
     for found in CRONTAB.finditer(text):
         yield found[1]
+    for found in BLOCKS.finditer(text):
+        yield found[1]
+    for found in SIGNED.finditer(text):
+        yield next(one for one in found.groups() if one is not None)
     for found in KEY.finditer(text):
         value = _value(text, found.end())
         if value.strip().strip("\"',;}] ").lower() not in SWITCHES:
             yield value
         if OPENS.fullmatch(value.strip()):
             yield from _block(text, found.start())
+
+
+def build_files(names: Iterable[str]) -> Iterator[str]:
+    """Yield the names of files in which a builder looks up what it starts."""
+    return (one for one in names if BUILD.fullmatch(one))
 
 
 def _value(text: str, at: int) -> str:

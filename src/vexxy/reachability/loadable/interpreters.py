@@ -65,7 +65,7 @@ UNFOLLOWED: Final = (
         "ruby",
         r"ruby[\d.]*|libruby[\w.-]*\.so[\d.]*|jruby",
         types="gem",
-        suffixes=".rb .ru .rake .erb Rakefile",
+        suffixes=".rb .ru .rake .erb .thor Rakefile",
         directories=r".*/(ruby|gems|rubygems-integration|bundle)(/|$)",
     ),
     _language(
@@ -79,7 +79,7 @@ UNFOLLOWED: Final = (
         "java",
         r"java|libjvm\.so|libjava\.so|libjsig\.so",
         types="maven",
-        suffixes=".jar .war .ear .class .jmod .jsa .jsp .hpi .jpi .nar .groovy "
+        suffixes=".jar .war .ear .class .jmod .jsa .jsp .hpi .jpi .nar .groovy .clj .cljc "
         "/lib/modules",
         directories=r".*/(jvm|java)(/|$)",
     ),
@@ -92,7 +92,7 @@ UNFOLLOWED: Final = (
     _language(
         "tcl",
         r"tclsh[\d.]*|wish[\d.]*|expect|libtcl[\d.]*\.so[\d.]*|pltcl\.so",
-        suffixes=".tcl .tm",
+        suffixes=".tcl .tm .exp",
         directories=r".*/tcl(tk)?[\d.]*(/|$)",
     ),
     _language(
@@ -106,14 +106,14 @@ UNFOLLOWED: Final = (
         "erlang",
         r"beam\.smp|erl|erlexec",
         types="hex",
-        suffixes=".beam .ez",
+        suffixes=".beam .ez .erl .escript .ex .exs",
         directories=r".*/erlang(/|$)",
     ),
     _language(
         "dotnet",
         r"dotnet|mono(-sgen)?|libcoreclr\.so|libhostfxr\.so|libmono[\w.-]*\.so[\d.]*",
         types="nuget",
-        suffixes=".dll .exe",
+        suffixes=".dll .exe .csx .fsx",
         directories=r".*/(dotnet|mono)(/|$)",
     ),
     _language(
