@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from bench.accuracy.planted.table import JUSTIFICATIONS, LABELS, STAGES, Planted
-from vexxy.reachability.types import Verdict
+from vexxy.reachability.types import Level, Verdict
 from vexxy.tracer.types import ExecutionProfile
 
 NOT_AFFECTED: Final = "not_affected"
@@ -21,6 +21,7 @@ class Said:
     status: str
     justification: str = ""
     reason: str = ""
+    called: bool = False
 
 
 @dataclass(slots=True)
@@ -29,6 +30,7 @@ class Matrix:
 
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     right: Counter[tuple[str, str]] = field(default_factory=Counter)
+    called: int = 0
     false_claims: list[tuple[Planted, Said]] = field(default_factory=list)
     missed: list[tuple[Planted, Said]] = field(default_factory=list)
 
@@ -39,6 +41,7 @@ class Matrix:
             self.false_claims.append((row, said))
         if row.stage == "test" and said.status != "affected":
             self.missed.append((row, said))
+        self.called += row.stage == "test" and said.called
         good = JUSTIFICATIONS.get(row.label, set())
         if said.status == NOT_AFFECTED and said.justification in good:
             self.right[image, row.label] += 1
@@ -72,7 +75,8 @@ def said_of(row: Planted, verdicts: Sequence[Verdict]) -> Said:
         return Said("missing")
     chosen = max(found, key=lambda one: STATUSES.index(one.status.value))
     justification = chosen.justification.value if chosen.justification else ""
-    return Said(chosen.status.value, justification, chosen.reason)
+    called = chosen.level is Level.CALLED
+    return Said(chosen.status.value, justification, chosen.reason, called)
 
 
 def about(verdict: Verdict, row: Planted) -> bool:
@@ -108,8 +112,10 @@ def cell(matrix: Matrix, image: str, label: str) -> str:
 def summary(matrices: Mapping[str, Matrix]) -> None:
     """Print the figures that matter for each rule, and what ours got wrong."""
     print("\nfalse: functions that run, or can be made to, and were cleared")
-    print("unreachable: those that can not run, cleared with the right justification\n")
-    print(f"{'rule':20}{'false':>14}{'unreachable cleared':>24}{'ran: affected':>20}")
+    print("unreachable: those that can not run")
+    print("seen: functions that ran, told as called\n")
+    head = f"{'rule':20}{'false':>14}{'unreachable cleared':>24}"
+    print(f"{head}{'ran: affected':>16}{'seen':>6}")
     for name, matrix in matrices.items():
         print(f"{name:20}{figures(matrix)}")
     ours = next(iter(matrices.values()))
@@ -127,4 +133,4 @@ def figures(matrix: Matrix) -> str:
     share = f"{cleared} of {dead} ({cleared / dead:.1%})" if dead else "-"
     false = f"{len(matrix.false_claims)} of {reachable}"
     found = f"{matrix.total(ran, 'affected')} of {matrix.total(ran)}"
-    return f"{false:>14}{share:>24}{found:>20}"
+    return f"{false:>14}{share:>24}{found:>16}{matrix.called:>6}"
