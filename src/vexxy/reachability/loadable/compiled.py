@@ -61,11 +61,7 @@ class Compiled:
     def leads(self, path: str) -> Iterator[Lead]:
         """Yield what the compiled file at `path` can start; nothing for other files."""
         if path.endswith(foreign.SUFFIXES):
-            if not INSTALLED.match(path) and path not in self._tree.distributed:
-                text = self._tree.read_text(path) or ""
-                yield from self._commands.by_value(without_comments(text, kind_of(path)))
-                if foreign.can_start(text):
-                    yield from self._commands.other_script(path, text)
+            yield from self._script(path)
             return
         if path.endswith(PACKED) or IMAGES.match(path):
             yield from self._packed(path)
@@ -101,6 +97,15 @@ class Compiled:
             found = payloads.texts(content)
             if any(call in one for one in found for call in BYTE_CODE_STARTS):
                 yield from self._commands.script(path, "\n".join(found))
+
+    def _script(self, path: str) -> Iterator[Lead]:
+        """Yield what the application's own script can start; nothing of a package's."""
+        if INSTALLED.match(path) or path in self._tree.distributed:
+            return
+        text = self._tree.read_text(path) or ""
+        yield from self._commands.by_value(without_comments(text, kind_of(path)))
+        if foreign.can_start(text):
+            yield from self._commands.other_script(path, text)
 
     def _archive(self, content: bytes, depth: int) -> Iterator[Lead]:
         classes: list[bytes] = []
