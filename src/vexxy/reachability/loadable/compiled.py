@@ -87,7 +87,7 @@ class Compiled:
             if text is None:
                 yield from self._anything("is packed and may run")
             else:
-                yield from self._commands.foreign(text)
+                yield from self._commands.foreign(path, text)
                 yield from self._commands.by_value(text)
         elif IMAGES.match(path):
             release = self._tree.read_text(path.removesuffix("lib/modules") + "release")
