@@ -12,7 +12,6 @@ from bench.accuracy.planted.node_shapes import (
     HEAD,
     MAIN,
     SHAPES,
-    THREADED,
 )
 from bench.accuracy.planted.table import (
     ABSENT,
@@ -39,6 +38,7 @@ class Writer:
 
     def __init__(self) -> None:
         self.modules: dict[str, str] = {"core": HEAD, "extra": HEAD, "spare": HEAD}
+        self.jobs: dict[str, str] = {}
         self.routes: list[str] = []
         self.rows: list[Planted] = []
         self.taken: list[str] = []
@@ -71,8 +71,10 @@ class Writer:
                     if module != "core"
                     else ""
                 )
-                use = use.replace("M.", f"{module}.").replace("lib/M", f"lib/{module}")
-                use = use.replace("M`", f"{module}`").replace("'M'", f"'{module}'")
+                use = use.replace("M.", f"{module}.").replace("M`", f"{module}`")
+                if "/app/jobs/" in use:
+                    job = f"require('vxplant/lib/{module}').{name}(1);\n"
+                    self.jobs[f"/app/jobs/{name}.js"] = job
                 self.route(f"/{short}/{number}", f"{lead}return {use};", taken=label == RAN)
 
     def dynamic(self, shapes: Iterable[str]) -> None:
@@ -161,7 +163,19 @@ class Writer:
 
 def swap(text: str, letter: str) -> str:
     """Return the text for one of the functions of a mechanism."""
-    names = ("act", "verb", "job", "cmd", "plug", "main", "hook", "face", "step", "heard")
+    names = (
+        "act",
+        "verb",
+        "job",
+        "cmd",
+        "plug",
+        "main",
+        "hook",
+        "face",
+        "step",
+        "heard",
+        "text",
+    )
     for word in (*names, "Api", "call"):
         text = text.replace(f"{word}N", f"{word}{letter}")
     return text.replace("'N'", f"'{letter}'") if text != "N" else letter
@@ -198,7 +212,7 @@ def open_project() -> Project:
 
 def finished(writer: Writer, name: str) -> Project:
     """Return the project of what was written."""
-    files = writer.copies()
+    files = {**writer.copies(), **writer.jobs}
     for module, text in writer.modules.items():
         files[f"{MODULES}/vxplant/lib/{module}.js"] = text
     files[f"{MODULES}/vxplant/package.json"] = package("vxplant", OLD, "lib/core.js")
@@ -208,7 +222,7 @@ def finished(writer: Writer, name: str) -> Project:
     needs = {"vxplant": OLD, "vxcopy": NEW, "vxunused": OLD}
     own = {"name": "app", "version": "1.0.0", "private": True, "main": "server.js"}
     files["/app/package.json"] = json.dumps({**own, "dependencies": needs})
-    files["/app/server.js"] = APP + THREADED + "".join(writer.routes) + MAIN
+    files["/app/server.js"] = APP + "".join(writer.routes) + MAIN
     return Project(
         name,
         tuple(writer.rows),

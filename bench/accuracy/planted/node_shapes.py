@@ -158,12 +158,12 @@ SHAPES: Final = {
     "worker thread": (
         "function NAME(x) { return x; }\nexports.NAME = NAME;",
         "NAME",
-        "threaded('NAME', 'M')",
+        "new Promise((done) => new Worker('/app/jobs/NAME.js').on('exit', done))",
     ),
     "child process": (
         "function NAME(x) { return x; }\nexports.NAME = NAME;",
         "NAME",
-        "child('require(\"vxplant/lib/M\").NAME(1)')",
+        "execFileSync(process.execPath, ['/app/jobs/NAME.js']).toString()",
     ),
 }
 HEAD: Final = """'use strict';
@@ -182,8 +182,6 @@ const { Worker } = require('worker_threads');
 const core = require('vxplant/lib/core');
 const vxcopy = require('vxcopy');
 const routes = {};
-
-function child(text) { return execFileSync(process.execPath, ['-e', text]).toString(); }
 
 """
 MAIN: Final = """
@@ -206,6 +204,17 @@ DYNAMIC_SHAPES: Final = {
         "actN",
         "return require('vxplant/lib/actions')[q.get('name')]();",
         "actN",
+    ),
+    "text for a child": (
+        "texts",
+        "exports.textN = function textN() { return 1; };",
+        "textN",
+        (
+            "const name = { A: 'textA', B: 'textB' }[q.get('name')];\n"
+            "  const code = `require('vxplant/lib/texts').${name}()`;\n"
+            "  return execFileSync(process.execPath, ['-e', code]).toString();"
+        ),
+        "N",
     ),
     "joined name": (
         "verbs",
@@ -290,10 +299,3 @@ DYNAMIC_HEADS: Final = {
     "exports.Shell = Shell;\n",
     "bus": "const bus = new (require('events').EventEmitter)();\nexports.bus = bus;\n",
 }
-THREADED: Final = """function threaded(name, module) {
-  const text = `require('/app/node_modules/vxplant/lib/${module}')['${name}'](1)`;
-  return new Promise((done, failed) => {
-    new Worker(text, { eval: true }).on('exit', done).on('error', failed);
-  });
-}
-"""
