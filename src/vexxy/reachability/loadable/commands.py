@@ -121,9 +121,12 @@ class Commands:
 
     def other_script(self, path: str, text: str) -> Iterator[Lead]:
         """Yield what a script of another language can start; its own lines count."""
+        own = self.own(path)
+        if not own and not text.startswith("#!"):
+            return
         said = without_comments(text, kind_of(path))
         yield from self._named(path, said, "command")
-        if self.own(path):
+        if own:
             name = foreign.by_value(path, said)
             if name is not None:
                 yield from self._any(f"starts what {name} holds, known then only, perhaps")
