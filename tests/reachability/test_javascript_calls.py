@@ -125,6 +125,24 @@ LEADING = {
         const lib = require('lib');
         module.exports = { run: lib.victim };
     """,
+    "a member of a module that is chosen where it is loaded": """
+        app.get('/x', (q) => require('lib')['vic' + q]());
+    """,
+    "every member of a module": """
+        app.get('/x', () => Object.values(require('lib')).map((f) => f()));
+    """,
+    "every member of a module with a name": """
+        const lib = require('lib');
+        app.get('/x', () => Object.entries(lib).map(([, f]) => f()));
+    """,
+    "a module that is copied": """
+        const lib = require('lib');
+        const all = { ...lib };
+    """,
+    "a loop over a module": """
+        const lib = require('lib');
+        function begin() { for (const key in lib) lib[key](); }
+    """,
     "JSX": "const { victim } = require('lib');\nconst x = <a href={victim()}/>;",
 }
 
@@ -252,6 +270,11 @@ def test_code_made_of_a_value_leaves_everything_open(text: str) -> None:
     found = reach(main, VICTIM)
     assert found.reach is Reach.OPEN
     assert f"{MAIN}:4" in found.reason
+
+
+def test_a_module_whose_name_is_a_value_leaves_everything_open() -> None:
+    main = "const lib = require('lib');\nfunction begin(x) { require(x)(); }"
+    assert reach(main, VICTIM).reach is Reach.OPEN
 
 
 def test_a_function_that_is_not_found_stays_open() -> None:

@@ -223,6 +223,12 @@ LEADING = {
             choose()
             chosen.victim()
     """,
+    "code that another Python is given": """
+        import subprocess, sys, framework
+        @framework.get("/never")
+        def never():
+            subprocess.run([sys.executable, "-c", "from lib import core; core.victim(1)"])
+    """,
     "a template text": """
         import framework
         from lib import core
@@ -280,6 +286,32 @@ def test_no_path_leads_through(main: str) -> None:
     found = reach(main, VICTIM)
     assert found.reach is Reach.NO_PATH
     assert "functions that ran" in found.reason
+
+
+@pytest.mark.parametrize(
+    "lookup",
+    [
+        'globals()["vic" + name]()',
+        "globals()[name]()",
+        "globals().get(name)()",
+        'globals()["victim"]()',
+        "vars()[f'vic{name}']()",
+        "locals()[name]()",
+        "getattr(sys.modules[__name__], name)()",
+    ],
+)
+def test_a_namespace_looked_into_by_a_value_leads_to_what_is_in_it(lookup: str) -> None:
+    lib = f"import sys\ndef dispatch(name):\n    return {lookup}\ndef victim(): pass\n"
+    main = "from lib import core\ndef start(q):\n    core.dispatch(q)\n    q(core)\n"
+    assert reach(main, lib).reach is Reach.PATH
+
+
+@pytest.mark.parametrize(
+    "lookup", ["core.__dict__[name]()", "vars(core)[name]()", "core.__dict__['victim']()"]
+)
+def test_a_module_looked_into_by_a_value_leads_to_what_is_in_it(lookup: str) -> None:
+    main = f"from lib import core\ndef start(name):\n    {lookup}\n"
+    assert reach(main, VICTIM).reach is Reach.PATH
 
 
 def test_a_route_is_told_as_a_person_would_exercise_it() -> None:

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from vexxy.reachability.errors import Unparsable
 from vexxy.reachability.loadable.commands import Commands
 from vexxy.reachability.loadable.node_modules import (
     CODE_SUFFIXES,
@@ -289,7 +290,8 @@ class Node:
         if package is None:
             yield from self._leads(self._modules.own_code(self._root_of(path)), how)
             yield from self._anything(path, how, bases)
-            return
+            # Any file inside them, too: `require("lib/" + kind)`, or a path from outside.
+            raise Unparsable("requires modules by a name known only at run time")
         if package in self._dynamic:
             return
         self._dynamic[package] = path

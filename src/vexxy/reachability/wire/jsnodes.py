@@ -103,3 +103,13 @@ def route(function: Node | None, arguments: Node) -> str:
     if method not in METHODS or not path.startswith("/"):
         return ""
     return f"{'ANY' if method in {'all', 'use'} else method.upper()} {path}"
+
+
+def whole(node: Node | None) -> str:
+    """Return an identifier, `require:x` for a module that is loaded there, else nothing."""
+    if node is None:
+        return ""
+    if node.type == "identifier":
+        return text(node)
+    module = request(node)
+    return "" if module is None else f"require:{module}"

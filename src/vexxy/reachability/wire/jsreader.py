@@ -53,6 +53,8 @@ class Reader:
             "public_field_definition": self._field,
             "catch_clause": self._catch,
             "object": self._object,
+            "for_in_statement": self._iterated,
+            "spread_element": self._iterated,
             "parenthesized_expression": self._through,
         }
 
@@ -296,6 +298,8 @@ class Reader:
             return
         function = node.child_by_field_name("function")
         arguments = node.child_by_field_name("arguments")
+        if arguments is not None and jsnodes.text(function) in {"require", "import"}:
+            here.requires_value = here.requires_value or line
         if function is not None:
             plain = function.type == "identifier"
             name = jsnodes.text(function) if plain else jsnodes.key(function) or ""
@@ -303,16 +307,35 @@ class Reader:
             index = function.child_by_field_name("index")
             if index is not None and index.type not in {"string", "number"}:
                 inner = function.child_by_field_name("object")
-                simple = inner is not None and inner.type == "identifier"
-                here.chosen.setdefault(jsnodes.text(inner) if simple else "", line)
+                here.chosen.setdefault(jsnodes.whole(inner), line)
             self.visit(function, Place(place.function, place.owner))
         if arguments is not None:
+            self._handed(arguments, here, line)
             before = len(self._facts.functions)
             self.visit(arguments, Place(place.function, place.owner))
             route = jsnodes.route(function, arguments)
             for made in self._facts.functions[before:] if route else ():
                 if made.parent == place.function and made.escapes:
                     made.route = route
+
+    def _handed(self, arguments: Node, here: Function, line: int) -> None:
+        """Note what is handed on whole: whoever gets it may take anything from it."""
+        for given in arguments.named_children:
+            inner = given.named_children[0] if given.type == "spread_element" else given
+            name = jsnodes.whole(inner)
+            if name:
+                here.handed.setdefault(name, line)
+
+    def _iterated(self, node: Node, place: Place) -> None:
+        """Note what `for (k in x)` and `{...x}` take apart."""
+        inner = node.child_by_field_name("right")
+        if inner is None and node.named_children:
+            inner = node.named_children[0]
+        name = jsnodes.whole(inner)
+        if name:
+            line = node.start_point[0] + 1
+            self._here(place).handed.setdefault(name, line)
+        self._children(node, Place(place.function, place.owner))
 
     def _new(self, node: Node, place: Place) -> None:
         constructor = node.child_by_field_name("constructor")

@@ -6,6 +6,7 @@ A file in a grammar that this Python does not know falls back to its words.
 
 import ast
 import re
+import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from vexxy.reachability.calls.python.facts import (
     BODY,
     LITERAL,
     MAIN,
+    NAMESPACE,
     ClassFacts,
     Computed,
     Import,
@@ -27,6 +29,7 @@ from vexxy.reachability.wire import pynodes
 
 WORD: Final = re.compile(rb"[A-Za-z_][A-Za-z0-9_]{1,99}")
 NAME_LIKE: Final = re.compile(r"[A-Za-z_]\w*(?:[.:][A-Za-z_]\w*)*")
+CODE_CHARACTERS_MAX: Final = 64 * 1024
 TEXT_CHARACTERS_MAX: Final = 120
 TEMPLATE_MARKS: Final = ("{{", "{%", "${")
 TEMPLATE_WORD: Final = re.compile(r"[A-Za-z_]\w*")
@@ -112,6 +115,7 @@ class _Reader:
             ast.AnnAssign: self._assign,
             ast.Global: self._global,
             ast.JoinedStr: self._joined,
+            ast.Subscript: self._subscript,
             ast.BinOp: self._joined,
         }
 
@@ -167,6 +171,39 @@ class _Reader:
     def _constant(self, node: ast.Constant, place: _Place) -> None:
         if isinstance(node.value, str):
             _text(node.value, place.scope)
+            self._code(node.value, place)
+
+    def _code(self, text: str, place: _Place) -> None:
+        """Read a text that is code itself, as another Python may be given it."""
+        if "import" not in text or len(text) > CODE_CHARACTERS_MAX:
+            return
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                tree = ast.parse(textwrap.dedent(text))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return
+        if any(isinstance(one, ast.Import | ast.ImportFrom) for one in ast.walk(tree)):
+            self.body(tree.body, _Place(place.scope))
+
+    def _subscript(self, node: ast.Subscript, place: _Place) -> None:
+        """Note names that are looked up in a namespace by a value."""
+        names = pynodes.namespace(node.value)
+        if names is None:
+            self._children(node, place)
+            return
+        self._looked_up(names, node.slice, place)
+        self.body([node.slice], place)
+
+    def _looked_up(self, names: tuple[str, ...], key: ast.expr, place: _Place) -> None:
+        constants = pynodes.constants([key])
+        for one in constants:
+            # In the module's own names a constant is the name itself.
+            own = names[1:] if names[0] == NAMESPACE else names
+            place.scope.mentions.append(Mention((*own, one), key.lineno))
+        if not constants:
+            computed = Computed(names, pynodes.prefix(key), key.lineno)
+            place.scope.computed.append(computed)
 
     def _assign(self, node: ast.Assign | ast.AnnAssign, place: _Place) -> None:
         """Bind what is assigned. An annotation names a type and calls nothing."""
@@ -255,6 +292,12 @@ class _Reader:
 
     def _call(self, node: ast.Call, place: _Place) -> None:
         name, scope = pynodes.last(node.func), place.scope
+        if isinstance(node.func, ast.Attribute) and node.args:
+            names = pynodes.namespace(node.func.value)
+            if names is not None:
+                self._looked_up(names, node.args[0], place)
+        elif name in {"globals", "locals"}:
+            scope.computed.append(Computed((NAMESPACE,), "", node.lineno))
         if name == "getattr" and len(node.args) > 1:
             _computed(node, scope)
         elif name in {"eval", "exec"} and isinstance(node.func, ast.Name):
@@ -293,7 +336,8 @@ class _Reader:
 def _computed(node: ast.Call, scope: Scope) -> None:
     name = node.args[1]
     chain = pynodes.chain(node.args[0])
-    names = chain.names if chain else ("",)
+    own = pynodes.namespace(node.args[0])
+    names = own or (chain.names if chain else ("",))
     if isinstance(name, ast.Constant):
         if isinstance(name.value, str):
             scope.mentions.append(Mention((*names, name.value), node.lineno))

@@ -4,7 +4,12 @@ import ast
 from collections.abc import Iterable
 from typing import Final
 
-from vexxy.reachability.calls.python.facts import LITERAL, Decorator, Mention
+from vexxy.reachability.calls.python.facts import (
+    LITERAL,
+    NAMESPACE,
+    Decorator,
+    Mention,
+)
 
 # Their attributes are those of built-in types.
 LITERALS: Final = (ast.Constant, ast.List, ast.Dict, ast.Set, ast.Tuple, ast.JoinedStr,
@@ -92,3 +97,22 @@ def is_main(test: ast.expr) -> bool:
         and constants(test.comparators) == ["__main__"]
         and isinstance(test.ops[0], ast.Eq)
     )
+
+
+def namespace(node: ast.expr) -> tuple[str, ...] | None:
+    """Return whose names `globals()`, `vars(x)` or `x.__dict__` are, None for others."""
+    if isinstance(node, ast.Attribute) and node.attr == "__dict__":
+        found = chain(node.value)
+        return found.names if found is not None else ("",)
+    if isinstance(node, ast.Subscript) and last(node.value) == "modules":
+        return (NAMESPACE,) if last(node.slice) == "__name__" else None
+    if not isinstance(node, ast.Call) or last(node.func) not in {
+        "globals",
+        "locals",
+        "vars",
+    }:
+        return None
+    if not node.args:
+        return (NAMESPACE,)
+    found = chain(node.args[0])
+    return found.names if found is not None else ("",)

@@ -36,6 +36,8 @@ class Function:
         texts: Constants that look like names.
         chosen: Identifiers of which it calls a property whose name is a value; "" for
             any other object. With the line.
+        handed: Identifiers, or `require:x`, that it hands on whole, with the line.
+        requires_value: Line where it loads a module whose name is a value, else 0.
         evaluates: Line where it runs text that is no constant, else 0.
     """
 
@@ -54,7 +56,9 @@ class Function:
     requests: list[tuple[str, int, bool]] = field(default_factory=list)
     texts: set[str] = field(default_factory=set)
     chosen: dict[str, int] = field(default_factory=dict)
+    handed: dict[str, int] = field(default_factory=dict)
     evaluates: int = 0
+    requires_value: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from vexxy.reachability.calls import telling
+from vexxy.reachability.calls.javascript.exports import Exports
 from vexxy.reachability.calls.javascript.facts import (
     BODY,
     DEFAULT,
@@ -32,8 +33,6 @@ from vexxy.reachability.calls.javascript.start import (
 from vexxy.reachability.calls.types import Loader, Reach, Reached, Step
 from vexxy.reachability.wire import jscalls
 
-DEPTH_MAX: Final = 8
-
 
 class Graph:
     """The closure over one image and one run; see `calls.types.CallGraph`."""
@@ -42,6 +41,7 @@ class Graph:
         self._sources: Final = sources
         self._start: Final = start
         self._files: dict[str, FileFacts | None] = {}
+        self._exports: Final = Exports(self._facts, sources)
         self._origins: dict[Node, Origin] = {}
         self._queue: list[tuple[int, int, Node]] = []
         self._reads: dict[str, Where] = {}
@@ -81,7 +81,7 @@ class Graph:
         if facts is None:
             return []
         if name in {"module.exports", DEFAULT}:
-            return sorted(self._default(path))
+            return sorted(self._exports.default(path))
         return facts.named(name)
 
     def _told(self, node: Node) -> Reached:
@@ -248,10 +248,18 @@ class Graph:
             self._text(facts.path, text, (node, one.line))
         for name, line in one.chosen.items():
             self._choose(facts, name, (node, line))
-        if one.evaluates and self._start.is_application(facts.path):
-            self._opened.append(
-                f"{facts.path}:{one.evaluates} runs text that is made while it runs"
-            )
+        if self._start.is_application(facts.path):
+            self._application(facts, one, node)
+
+    def _application(self, facts: FileFacts, one: Function, node: Node) -> None:
+        """Follow what only the application's own code is asked for."""
+        for name, line in one.handed.items():
+            self._hand_on(facts, name, (node, line))
+        doubts = (
+            (one.requires_value, "loads a module whose name is a value"),
+            (one.evaluates, "runs text that is made while it runs"),
+        )
+        self._opened += [f"{facts.path}:{line} {what}" for line, what in doubts if line]
 
     def _mention(self, facts: FileFacts, name: str, where: Where) -> None:
         functions, taken = facts.meant(name)
@@ -281,48 +289,15 @@ class Graph:
         exact = False
         for file in self._sources.resolve(taken.request, path):
             if taken.export in {None, DEFAULT}:
-                found = {(file, index) for index in self._default(file)}
+                found = {(file, index) for index in self._exports.default(file)}
             else:
-                found = self._named(file, taken.export)
+                found = self._exports.named(file, taken.export)
             for node in found:
                 self._add(node, Origin(*where))
             exact = exact or bool(found)
         if not exact and taken.export not in {None, DEFAULT}:
             self._read(taken.export, where)
         return exact
-
-    def _default(self, path: str) -> set[int]:
-        """Return the functions of a file that are its module's own value."""
-        facts = self._facts(path)
-        if facts is None:
-            return set()
-        found = set(facts.exports.get(DEFAULT, ()))
-        for name in facts.exported.get(DEFAULT, ()):
-            found |= facts.meant(name)[0]
-        return found
-
-    def _named(self, path: str, export: str, depth: int = 0) -> set[Node]:
-        """Return the functions that a module exports under a name."""
-        facts = self._facts(path)
-        if facts is None or depth > DEPTH_MAX:
-            return set()
-        found = {(path, index) for index in facts.exports.get(export, ())}
-        for name in facts.exported.get(export, ()):
-            functions, taken = facts.meant(name)
-            found |= {(path, index) for index in functions}
-            for one in taken:
-                for file in self._sources.resolve(one.request, path):
-                    own = one.export in {None, DEFAULT}
-                    inner = (
-                        {(file, index) for index in self._default(file)}
-                        if own
-                        else self._named(file, one.export or "", depth + 1)
-                    )
-                    found |= inner
-        for request in facts.passed_on:
-            for file in self._sources.resolve(request, path):
-                found |= self._named(file, export, depth + 1)
-        return found
 
     def _request(self, path: str, request: str, where: Where) -> None:
         for file in self._sources.resolve(request, path):
@@ -379,12 +354,22 @@ class Graph:
             if self._near(path, file):
                 self._alias_read(file, name, where)
 
+    def _modules(self, facts: FileFacts, name: str) -> set[str]:
+        """Return the files of the module that an identifier, or `require:x`, stands for."""
+        _, found, request = name.partition("require:")
+        requests = {request} if found else {one.request for one in facts.meant(name)[1]}
+        return {file for one in requests for file in self._sources.resolve(one, facts.path)}
+
+    def _hand_on(self, facts: FileFacts, name: str, where: Where) -> None:
+        """A module is handed on as a value: whoever gets it may call all it exports."""
+        for file in self._modules(facts, name):
+            for node in self._exports.all(file):
+                self._add(node, Origin(*where))
+
     def _choose(self, facts: FileFacts, name: str, where: Where) -> None:
         """A property whose name is a value is called: of a module, or of anything near."""
-        packages = {package_of(facts.path)}
-        for one in facts.meant(name)[1] if name else ():
-            files = self._sources.resolve(one.request, facts.path)
-            packages = {package_of(file) for file in files} or packages
+        files = self._modules(facts, name)
+        packages = {package_of(file) for file in files} or {package_of(facts.path)}
         for package in packages - self._wide.keys():
             self._wide[package] = where
             for nodes in list(self._stored.values()):

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from vexxy.reachability.calls.python.facts import (
     BODY,
+    NAMESPACE,
     Computed,
     Import,
     Mention,
@@ -255,6 +256,9 @@ class Dispatch:
         """Take every attribute that a computed name may be."""
         where = (node, computed.line)
         receiver = computed.receiver
+        if receiver == (NAMESPACE,):
+            self._all_of(Target("module", facts.path), computed.prefix, where)
+            return
         if receiver != ("",):
             places = self._names.resolve(
                 facts, scope, Mention((*receiver, "()")[:-1], computed.line)

@@ -10,6 +10,8 @@ from typing import Final
 
 BODY: Final = ""
 LITERAL: Final = "<literal>"
+NAMESPACE: Final = "<namespace>"
+"""The names of the module itself, as `globals()` has them."""
 MAIN: Final = "if __name__ == '__main__'"
 
 
