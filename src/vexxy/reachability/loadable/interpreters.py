@@ -135,7 +135,7 @@ UNFOLLOWED: Final = (
     ),
     _language(
         "vim script",
-        r"vim?[\w.]*|nvim|ex|view|vimdiff",
+        r"vi|[ernv]?vim(?:diff|\d+|\.[a-z]+\d*)?|ex|r?view",
         suffixes=".vim",
         directories=r".*/n?vim(/|$)",
     ),
@@ -143,7 +143,7 @@ UNFOLLOWED: Final = (
     _language("XSLT", r"xsltproc|libxslt\.so[\d.]*|saxon", suffixes=".xsl .xslt"),
     _language(
         "emacs lisp",
-        r"emacs[\w.-]*",
+        r"emacs\d*(?:-[\w.]+)?",
         suffixes=".el .elc .eln",
         directories=r".*/emacs(/|$)",
     ),
