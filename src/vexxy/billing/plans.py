@@ -1,0 +1,24 @@
+"""The tiers of the contract (section 4)."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from vexxy.billing.types import Feature, Plan, Tier
+
+_FREE: Final = frozenset({Feature.BASIC_ANALYSIS, Feature.VEX_GENERATION})
+_STARTER: Final = _FREE | {Feature.REACHABILITY_ANALYSIS}
+_PROFESSIONAL: Final = _STARTER | {Feature.SECURITY_FUZZING, Feature.PRIORITY_SUPPORT}
+_ENTERPRISE: Final = _PROFESSIONAL | {
+    Feature.DEDICATED_SUPPORT,
+    Feature.CUSTOM_INTEGRATIONS,
+}
+
+PLANS: Final[Mapping[Tier, Plan]] = {
+    plan.tier: plan
+    for plan in (
+        Plan(Tier.FREE, 10, 100, priority=0, features=_FREE),
+        Plan(Tier.STARTER, 100, 1000, priority=1, features=_STARTER),
+        Plan(Tier.PROFESSIONAL, 500, 5000, priority=2, features=_PROFESSIONAL),
+        Plan(Tier.ENTERPRISE, None, None, priority=3, features=_ENTERPRISE),
+    )
+}
