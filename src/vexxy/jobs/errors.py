@@ -1,0 +1,41 @@
+"""What can be wrong with a job."""
+
+from uuid import UUID
+
+from vexxy.kit import errors
+
+
+class JobInvalid(errors.InvalidInput):
+    """A job that no worker could take; nothing was enqueued."""
+
+
+class JobNotFound(errors.NotFound):
+    """There is no such job, or it is another organization's."""
+
+    def __init__(self, job_id: UUID) -> None:
+        super().__init__(f"there is no job {job_id}")
+
+
+class JobFinished(errors.Conflict):
+    """A job that has ended can be neither cancelled nor begun."""
+
+
+class LeaseLost(errors.Conflict):
+    """Somebody else has the job now; whatever this attempt would write is refused."""
+
+    def __init__(self, job_id: UUID) -> None:
+        super().__init__(f"the lease of job {job_id} was lost; another attempt has it")
+
+
+class JobCancelled(errors.Conflict):
+    """The job was cancelled while it ran; not a failure of the handler."""
+
+    def __init__(self, job_id: UUID) -> None:
+        super().__init__(f"job {job_id} was cancelled")
+
+
+class DeadlinePassed(errors.TimedOut):
+    """An attempt took longer than its job allows."""
+
+    def __init__(self, job_id: UUID) -> None:
+        super().__init__(f"job {job_id} did not end within its deadline")
