@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from vexxy.advisories.ports import Feed, Histories, History, PatchSource
@@ -15,10 +16,12 @@ from vexxy.integrations.debian.patches import DebianPatches
 from vexxy.integrations.fixes.git import Clones, GitHistory
 from vexxy.integrations.http_driver.generator import HttpTraffic
 from vexxy.integrations.osv.feed import OsvFeed
+from vexxy.kit.db import Database, Role
+from vexxy.kit.sealing import Sealer
 from vexxy.sandbox import rules as sandbox_rules
 from vexxy.sandbox.ports import ContainerEngine
 from vexxy.sandbox.types import Plan
-from vexxy.settings import Settings
+from vexxy.settings import ServiceSettings, Settings
 from vexxy.tracer import service as tracer
 from vexxy.tracer.errors import AgentFailed, AgentMissing
 from vexxy.tracer.service import AgentRecorder
@@ -99,3 +102,42 @@ def run_in_helper(
             results=results,
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The adapters of the service; one a process.
+
+    Attributes:
+        request: PostgreSQL for the API, bound to one organization a transaction.
+        worker: The same for background work.
+        system: PostgreSQL across organizations: queue, sign-in, sweeps, operators.
+    """
+
+    settings: ServiceSettings
+    request: Database
+    worker: Database
+    system: Database
+    sealer: Sealer
+
+
+@contextmanager
+def service(
+    settings: ServiceSettings, *, database_url: str, sealing_keys: Sequence[bytes]
+) -> Iterator[Service]:
+    """Provide the service's adapters; what they opened is closed at the end."""
+    databases = {
+        role: Database(database_url, role=role, connections=settings.database_connections)
+        for role in Role
+    }
+    try:
+        yield Service(
+            settings=settings,
+            request=databases[Role.REQUEST],
+            worker=databases[Role.WORKER],
+            system=databases[Role.SYSTEM],
+            sealer=Sealer(sealing_keys),
+        )
+    finally:
+        for database in databases.values():
+            database.close()

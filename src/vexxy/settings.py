@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX: Final = "VEXXY_"
@@ -73,4 +74,47 @@ def unknown_names(names: Iterable[str]) -> tuple[str, ...]:
     known = {PREFIX + name.upper() for name in Settings.model_fields} | OTHER_NAMES
     return tuple(
         sorted(name for name in names if name.startswith(PREFIX) and name not in known)
+    )
+
+
+class Environment(StrEnum):
+    """How strict the service is about what it starts with."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class ServiceSettings(BaseSettings):
+    """Of the service; named as contract, section 6 says, without a prefix.
+
+    With none set the embedded defaults serve. A secret has no default: in development
+    one is made and kept in the data directory, in production its absence stops the start.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True, hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    environment: Environment = Field(
+        default=Environment.DEVELOPMENT,
+        description="`production` refuses to start with a missing or weak secret",
+    )
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="PostgreSQL, `postgresql://…`; unset, one is started by the program",
+    )
+    database_connections: int = Field(
+        default=8, ge=1, le=100, description="Most connections a process opens for a role"
+    )
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="Redis for Celery, `redis://…`; unset, workers need no broker",
+    )
+    jwt_secret_key: SecretStr | None = Field(
+        default=None,
+        description="Secret shared with base VEXxy; several, newest first, by commas",
+    )
+    secrets_key: SecretStr | None = Field(
+        default=None,
+        description="Base64 of 32 bytes that seal secrets; several, newest first",
     )
