@@ -19,6 +19,7 @@ from vexxy.sandbox.errors import (
     ImageMissing,
     ImageUnsuitable,
 )
+from vexxy.sandbox.service import Asked
 from vexxy.sandbox.types import Owner, SandboxRequest
 
 OTHER = "sha256:" + "e" * 64
@@ -93,6 +94,52 @@ def test_another_digest_than_asked_for_is_a_failure() -> None:
     with pytest.raises(DigestMismatch):
         opened_and_closed(engine, f"app@{OTHER}")
     assert engine.containers == {}
+
+
+def test_a_tag_that_moved_on_is_not_what_runs_when_a_digest_was_named() -> None:
+    engine = engine_with()
+    moved = replace(
+        IMAGE, image_id="sha256:" + "9" * 64, manifest_digest=OTHER, repo_digests=()
+    )
+    engine.images[moved.image_id] = moved
+    engine.names["app:1"] = moved.image_id
+    engine.names[f"docker.io/library/app@{DIGEST}"] = IMAGE.image_id
+
+    with service.open_image(engine, "app:1", asked=Asked(digest=DIGEST)) as opened:
+        assert opened.image.image_id == IMAGE.image_id
+
+
+def test_a_digest_that_nobody_has_is_never_replaced_by_the_tag() -> None:
+    engine = engine_with()
+    with pytest.raises(ImageMissing):
+        service.open_image(engine, "app:1", asked=Asked(digest=OTHER)).__enter__()
+    engine.registry[f"docker.io/library/app@{OTHER}"] = IMAGE
+    with pytest.raises(DigestMismatch):
+        service.open_image(engine, "app:1", asked=Asked(digest=OTHER)).__enter__()
+    assert engine.containers == {}
+
+
+def test_a_stranger_cannot_name_a_file_of_this_machine(archive: Path) -> None:
+    asked = Asked(files_allowed=False)
+    with pytest.raises((InvalidReference, ImageMissing)):
+        service.open_image(engine_with(), str(archive), asked=asked).__enter__()
+
+
+def test_everything_of_one_analysis_can_be_removed_by_its_name() -> None:
+    engine = engine_with()
+    with service.open_image(engine, "app:1", asked=Asked(job_id="mine")) as opened:
+        request = SandboxRequest(opened.image, command=("/bin/sh", "-c", "sleep 9"))
+        with (
+            service.open_sandbox(engine, opened, request),
+            service.open_image(engine, "app:1", asked=Asked(job_id="other")),
+        ):
+            assert {job: len(ids) for job, ids in service.list_jobs(engine).items()} == {
+                "mine": 2,
+                "other": 1,
+            }
+            assert service.remove_job(engine, "mine").containers == 2
+            assert list(service.list_jobs(engine)) == ["other"]
+            assert service.remove_job(engine, "mine").containers == 0
 
 
 @pytest.mark.parametrize(

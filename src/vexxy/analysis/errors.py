@@ -25,3 +25,7 @@ class AdvisoriesMissing(errors.Unavailable):
 
 class ScriptFailed(errors.ExternalFailure):
     """The test script did not succeed, so the image was not exercised as intended."""
+
+
+class ObservedElsewhere(errors.Conflict):
+    """A stored observation is of another image than the one at hand."""

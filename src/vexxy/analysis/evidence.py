@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from vexxy.analysis.observation import Observed
-from vexxy.analysis.types import Result
+from vexxy.analysis.types import Observation
 from vexxy.kit import files, jsontext
+from vexxy.sbom.types import Inventory
 
 
-def write(result: Result, observed: Observed, folder: Path) -> None:
+def write(
+    observation: Observation, observed: Observed, folder: Path, *, inventory: Inventory
+) -> None:
     """Write one file per type of evidence (contract, section 5), and their checksums.
 
     Files of an earlier analysis under the same names are replaced, others are left.
@@ -26,15 +29,18 @@ def write(result: Result, observed: Observed, folder: Path) -> None:
             hint="choose another --evidence",
         ) from error
     sums = []
-    for name, content in contents(result, observed).items():
+    found = contents(observation, observed, inventory)
+    for name, content in found.items():
         files.write_whole(folder / name, content)
         sums.append(f"{hashlib.sha256(content).hexdigest()}  {name}\n")
     files.write_whole(folder / "SHA256SUMS", "".join(sums).encode())
 
 
-def contents(result: Result, observed: Observed) -> Mapping[str, bytes]:
+def contents(
+    observation: Observation, observed: Observed, inventory: Inventory
+) -> Mapping[str, bytes]:
     """Return the evidence by file name."""
-    profile = result.profile
+    profile = observation.profile
     trace = observed.trace
     script = observed.script
     return {
@@ -55,8 +61,8 @@ def contents(result: Result, observed: Observed) -> Mapping[str, bytes]:
         ),
         "network_log.json": _json(profile.network_connections),
         "traffic.json": _json(observed.traffic),
-        "inventory.json": _json(result.inventory),
-        "container_logs.txt": result.container_log.encode("utf-8", "backslashreplace"),
+        "inventory.json": _json(inventory),
+        "container_logs.txt": observation.container_log.encode("utf-8", "backslashreplace"),
         "test_script.txt": (
             b""
             if script is None

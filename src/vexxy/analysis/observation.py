@@ -292,7 +292,7 @@ class _Drive:
             ports=readiness.ports,
             duration_seconds=seconds,
             fuzz=self._request.settings.fuzz,
-            seed_paths=SEED_PATHS,
+            seed_paths=tuple(dict.fromkeys((*self._request.seed_paths, *SEED_PATHS))),
         )
         try:
             return self._sandbox.start_traffic(tools.traffic, plan)

@@ -3,15 +3,23 @@
 import uuid
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
 
 from vexxy.advisories.types import Match
 from vexxy.analysis import coverage, evidence, inputs, rules, watching
-from vexxy.analysis.errors import AdvisoriesMissing
+from vexxy.analysis.errors import AdvisoriesMissing, ObservedElsewhere
 from vexxy.analysis.inputs import Advice
 from vexxy.analysis.observation import Observed, TooStrict, observe
 from vexxy.analysis.phases import Clock, Phase
-from vexxy.analysis.ports import Tools
-from vexxy.analysis.types import JobStatus, Request, Result, ScriptOutcome
+from vexxy.analysis.ports import Forgetful, Keeper, Tools
+from vexxy.analysis.types import (
+    JobStatus,
+    Observation,
+    Request,
+    Result,
+    ScriptOutcome,
+    Timing,
+)
 from vexxy.analysis.watching import Watching
 from vexxy.images.rootfs import RootFilesystem
 from vexxy.kit import clock as time_of_day
@@ -22,12 +30,32 @@ from vexxy.reachability.types import Settings as JudgeSettings
 from vexxy.reachability.types import Verdict
 from vexxy.sandbox import rules as sandbox_rules
 from vexxy.sandbox import service as sandbox_service
-from vexxy.sandbox.service import OpenedImage
+from vexxy.sandbox.service import Asked, OpenedImage
 from vexxy.sandbox.types import Privileges, SandboxRequest
 from vexxy.sbom import service as sbom_service
 from vexxy.sbom.types import Inventory
 from vexxy.tracer import rules as tracer
-from vexxy.tracer.types import ExecutionProfile
+from vexxy.tracer.types import Completeness, ExecutionProfile
+
+# An image that was asked not to be run: nothing was seen, so nothing can be cleared.
+UNOBSERVED: Final = ExecutionProfile(
+    sandbox_id="",
+    duration_seconds=0.0,
+    files_accessed=(),
+    executed_binaries=(),
+    loaded_libraries=(),
+    syscalls=(),
+    network_connections=(),
+    completeness=Completeness(
+        observed_seconds=0.0,
+        ready_seconds=None,
+        traffic_requests=0,
+        lost_events=0,
+        partial=True,
+        reasons=("profiling was switched off, so the image was not run",),
+    ),
+    sources=(),
+)
 
 
 @dataclass(slots=True)
@@ -39,20 +67,38 @@ class _Run:
     clock: Clock
     advice: Advice
     created_at: datetime
-    job_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    observed_before: tuple[Timing, ...] = ()
     relaxations: list[str] = field(default_factory=list)
     inventory: Inventory | None = None
     matches: tuple[Match, ...] = ()
     recorders: coverage.Plan = field(default_factory=lambda: coverage.Plan(None, {}))
     watching: Watching | None = None
     found: bool = False
+    job_id: str = ""
+
+    def __post_init__(self) -> None:
+        self.job_id = self.request.job_id or str(uuid.uuid4())
 
 
-def run(request: Request, tools: Tools, listener: Listener) -> Result:
+def run(
+    request: Request,
+    tools: Tools,
+    listener: Listener,
+    *,
+    keeper: Keeper | None = None,
+    observation: Observation | None = None,
+) -> Result:
     """Analyze the image and return everything that was found.
 
     Whatever happens, the sandbox and what was loaded for it are removed, unless
     `keep_sandbox` was asked for.
+
+    Args:
+        request: What is wanted.
+        tools: The adapters.
+        listener: Hears of the phases.
+        keeper: Is given what another attempt could go on from.
+        observation: Of an earlier attempt: then nothing is run, only decided.
 
     Raises:
         VexxyError: Of the kind that fits; nothing but the evidence folder is written.
@@ -65,6 +111,7 @@ def run(request: Request, tools: Tools, listener: Listener) -> Result:
         advice = _advice(request, tools)
         sbom = inputs.sbom(request)
     run_ = _Run(request, tools, clock=clock, advice=advice, created_at=created_at)
+    keeper = keeper or Forgetful()
     clock.say(Phase.DEPLOY, request.image)
     with sandbox_service.open_image(
         tools.engine,
@@ -72,23 +119,31 @@ def run(request: Request, tools: Tools, listener: Listener) -> Result:
         platform=request.platform,
         archive_image=request.archive_image,
         listener=listener,
+        asked=Asked(request.digest, run_.job_id, request.files_allowed),
     ) as opened:
+        keeper.resolved(opened.image)
         with clock.phase(Phase.DEPLOY, "reading the root file system"):
             root = _root(opened)
             if sbom is not None:
                 run_.inventory = inputs.reconciled(sbom, root, opened.image)
-        run_.recorders = coverage.plan(
-            opened.image,
-            root,
-            environment=request.environment,
-            wanted=request.settings.coverage,
-        )
-        observed = _attempts(run_, opened, root)
-        result = _decide(run_, opened, root, observed=observed)
+        if observation is None:
+            observation = _observe(run_, opened, root)
+            keeper.observed(observation)
+        else:
+            _demand_same(observation, opened)
+            run_.observed_before = observation.timings
+        result = _decide(run_, opened, root, observation=observation)
         clock.say(Phase.CLEANUP)
-    if request.evidence_directory is not None:
-        evidence.write(result, observed, request.evidence_directory)
     return result
+
+
+def _demand_same(observation: Observation, opened: OpenedImage) -> None:
+    if observation.image_id != opened.image.image_id:
+        raise ObservedElsewhere(
+            f"the observation is of {observation.image_id}, and the image is "
+            f"{opened.image.image_id}",
+            hint="analyze it anew",
+        )
 
 
 def _advice(request: Request, tools: Tools) -> Advice:
@@ -163,45 +218,89 @@ def _find(run: _Run, root: RootFilesystem) -> None:
     run.inventory, run.matches = run.advice.match(found)
 
 
-def _decide(
-    run: _Run, opened: OpenedImage, root: RootFilesystem, *, observed: Observed
-) -> Result:
-    inventory = run.inventory
-    assert inventory is not None  # noqa: S101  `observe` always does what is meanwhile
+def _observe(run: _Run, opened: OpenedImage, root: RootFilesystem) -> Observation:
+    """Run the image and watch it; without profiling only look at its files."""
+    image_id = opened.image.image_id
+    if not run.request.settings.profiling:
+        with run.clock.phase(Phase.DEPLOY, "taking the inventory"):
+            _find(run, root)
+        return Observation(image_id, UNOBSERVED, driven=False)
+    run.recorders = coverage.plan(
+        opened.image,
+        root,
+        environment=run.request.environment,
+        wanted=run.request.settings.coverage,
+    )
+    observed = _attempts(run, opened, root)
     with run.clock.phase(Phase.EXTRACT):
-        hidden = sandbox_rules.blind_spots(run.request.runtime)
-        window = replace(observed.window, reasons=(*observed.window.reasons, *hidden))
-        profile = tracer.profile(observed.trace, root=root, window=window)
-        if run.recorders.attachments is not None:
-            profile = coverage.recorded(profile, observed, root)
-        if run.watching is not None:
-            profile = coverage.watched(profile, observed, run.watching)
-    with run.clock.phase(Phase.VEX, f"{len(run.matches)} findings"):
-        verdicts = _judge(run, opened, root, profile=profile, driven=observed.driven)
+        profile = _profile(run, observed, root)
     script = observed.script
+    observation = Observation(
+        image_id,
+        profile,
+        driven=observed.driven,
+        fuzzed=observed.traffic.mutated > 0,
+        script=None
+        if script is None
+        else ScriptOutcome(script.exit_code, script.output, script.duration_seconds),
+        relaxations=tuple(run.relaxations),
+        skipped_features=("code_coverage",) if run.recorders.obstacle else (),
+        warnings=run.recorders.warnings,
+        timings=run.clock.timings(),
+        container_log=observed.ending.logs,
+        exit_code=observed.ending.exit_code,
+    )
+    folder = run.request.evidence_directory
+    if folder is not None:
+        evidence.write(observation, observed, folder, inventory=_inventory(run))
+    return observation
+
+
+def _profile(run: _Run, observed: Observed, root: RootFilesystem) -> ExecutionProfile:
+    hidden = sandbox_rules.blind_spots(run.request.runtime)
+    window = replace(observed.window, reasons=(*observed.window.reasons, *hidden))
+    profile = tracer.profile(observed.trace, root=root, window=window)
+    if run.recorders.attachments is not None:
+        profile = coverage.recorded(profile, observed, root)
+    if run.watching is not None:
+        profile = coverage.watched(profile, observed, run.watching)
+    return profile
+
+
+def _inventory(run: _Run) -> Inventory:
+    inventory = run.inventory
+    assert inventory is not None  # noqa: S101  `_find` always comes before
+    return inventory
+
+
+def _decide(
+    run: _Run, opened: OpenedImage, root: RootFilesystem, *, observation: Observation
+) -> Result:
+    _find(run, root)
+    with run.clock.phase(Phase.VEX, f"{len(run.matches)} findings"):
+        verdicts = _judge(run, opened, root, observation=observation)
     return Result(
         job_id=run.job_id,
         status=JobStatus.COMPLETE,
         image=opened.image,
-        inventory=inventory,
-        profile=profile,
+        inventory=_inventory(run),
+        profile=observation.profile,
         matches=run.matches,
         verdicts=rules.in_reading_order(verdicts),
         advisories=run.advice.origin,
         created_at=run.created_at,
         started_at=run.created_at,
         completed_at=time_of_day.now(),
-        driven=observed.driven,
-        script=None
-        if script is None
-        else ScriptOutcome(script.exit_code, script.output, script.duration_seconds),
-        relaxations=tuple(run.relaxations),
-        skipped_features=("code_coverage",) if run.recorders.obstacle else (),
-        timings=run.clock.timings(),
-        warnings=(*run.advice.warnings, *run.recorders.warnings),
+        driven=observation.driven,
+        script=observation.script,
+        relaxations=observation.relaxations,
+        skipped_features=observation.skipped_features,
+        timings=(*run.observed_before, *run.clock.timings()),
+        warnings=(*run.advice.warnings, *observation.warnings),
         sbom_link=inputs.sbom_link(run.request),
-        container_log=observed.ending.logs,
-        exit_code=observed.ending.exit_code,
+        container_log=observation.container_log,
+        exit_code=observation.exit_code,
+        fuzzed=observation.fuzzed,
     )
 
 
@@ -210,18 +309,15 @@ def _judge(
     opened: OpenedImage,
     root: RootFilesystem,
     *,
-    profile: ExecutionProfile,
-    driven: bool,
+    observation: Observation,
 ) -> tuple[Verdict, ...]:
     config = opened.image.config
-    inventory = run.inventory
-    assert inventory is not None  # noqa: S101  see `_decide`
     return reachability.judge(
         run.matches,
-        inventory=inventory,
-        profile=profile,
+        inventory=_inventory(run),
+        profile=observation.profile,
         root=root,
-        driven=driven,
+        driven=observation.driven,
         settings=JudgeSettings(
             environment={**config.environment, **run.request.environment},
             working_directory=config.working_directory or "/",

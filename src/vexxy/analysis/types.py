@@ -39,6 +39,8 @@ class Settings:
         duration_seconds: Observation after readiness, 30-3600.
         ready_timeout_seconds: How long a port may take to open.
         script_timeout_seconds: How long the test script may run.
+        profiling: Whether the image is run at all; without it nothing is observed and
+            nothing is cleared.
     """
 
     duration_seconds: int
@@ -46,6 +48,7 @@ class Settings:
     fuzz: bool
     ready_timeout_seconds: int = 60
     script_timeout_seconds: int = 300
+    profiling: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,10 @@ class Request:
         network_allowed: Whether the image may reach the outside.
         writable_root: Whether it may write to its root file system from the start.
         archive_image: Name or tag of the one that is meant in an archive of several.
+        digest: The image that is meant, whatever its tag means by now; None for any.
+        job_id: Names the analysis and labels its containers; None makes one up.
+        files_allowed: Whether `image` may be the path of an archive.
+        seed_paths: HTTP paths the built-in driver asks for first.
     """
 
     image: str
@@ -80,6 +87,10 @@ class Request:
     evidence_directory: Path | None = None
     writable_root: bool = False
     archive_image: str | None = None
+    digest: str | None = None
+    job_id: str | None = None
+    files_allowed: bool = True
+    seed_paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +133,31 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
+class Observation:
+    """What one run of one image left: enough to decide, now or again, without a run.
+
+    Attributes:
+        image_id: Of the image that ran; a decision about another is refused.
+        driven: Whether it was exercised and answered.
+        fuzzed: Whether mutated input was sent.
+        relaxations: What it was allowed beyond the strictest sandbox, and why.
+        exit_code: Of its first process; None if it had to be killed.
+    """
+
+    image_id: str
+    profile: ExecutionProfile
+    driven: bool
+    fuzzed: bool = False
+    script: ScriptOutcome | None = None
+    relaxations: tuple[str, ...] = ()
+    skipped_features: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    timings: tuple[Timing, ...] = ()
+    container_log: str = ""
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """A finished analysis, whole enough to explain, publish and decide again."""
 
@@ -146,3 +182,4 @@ class Result:
     exit_code: int | None = None
     scan: Mapping[str, Any] | None = None
     sbom_link: SbomLink | None = None
+    fuzzed: bool = False

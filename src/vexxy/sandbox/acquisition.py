@@ -27,9 +27,21 @@ MEASURED_BYTES_MAX: Final = 1024 * MIB
 
 
 def resolve(
-    engine: ContainerEngine, wanted: str, *, platform: str | None, listener: Listener
+    engine: ContainerEngine,
+    wanted: str,
+    *,
+    platform: str | None,
+    listener: Listener,
+    digest: str | None = None,
 ) -> Image:
     """Return the image that a reference names, pulled when the engine lacks it.
+
+    Args:
+        engine: Where it is to run.
+        wanted: The reference.
+        platform: `os/architecture`, None for the engine's own.
+        listener: Hears of a pull.
+        digest: The one that is meant, whatever the tag means by now; None for any.
 
     Raises:
         InvalidReference: The text is no reference.
@@ -38,14 +50,29 @@ def resolve(
     """
     reference = parse_reference(wanted)
     image = engine.find_image(wanted)
+    meant = digest or reference.digest
+    tagged = digest and reference.repository and not reference.digest
+    if tagged and (image is None or digest not in _digests(image)):
+        # The tag moved on, here or in the registry: ask for the digest itself.
+        wanted = f"{reference.repository}@{digest}"
+        image = engine.find_image(wanted)
     if image is None or (platform and not str(image.platform).startswith(platform)):
         image = engine.pull(wanted, platform=platform, listener=listener)
-    if reference.digest and reference.digest not in _digests(image):
+    demand_digest(image, meant, wanted)
+    return image
+
+
+def demand_digest(image: Image, digest: str | None, wanted: str) -> None:
+    """Refuse an image that is not of the digest that was asked for, if one was.
+
+    Raises:
+        DigestMismatch: It is another.
+    """
+    if digest and digest not in _digests(image):
         raise DigestMismatch(
-            f"{wanted} was asked for, but the engine has {image.digest}",
+            f"{wanted} was asked for as {digest}, but the engine has {image.digest}",
             hint="pull it again, or name the digest that you want to analyze",
         )
-    return image
 
 
 def platform_from(text: str | None) -> Platform | None:

@@ -1,7 +1,7 @@
 """An image on an engine, and sandboxes of it; nothing stays behind."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,22 @@ from vexxy.sandbox.types import (
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of an image beyond its name.
+
+    Attributes:
+        digest: The one that is meant, whatever a tag means by now; None for any.
+        job_id: The analysis to label everything with that is made of it.
+        files_allowed: Whether the name may be the path of an archive on this machine,
+            which is no stranger's to name.
+    """
+
+    digest: str | None = None
+    job_id: str | None = None
+    files_allowed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class OpenedImage:
     """An image that is on the engine, with its files to look at.
 
@@ -38,12 +54,14 @@ class OpenedImage:
             engine's files are not visible from here.
         scratch: What a sandbox of it gets as writable directories.
         loaded: Whether it came from an archive, and goes when this is closed.
+        job_id: The analysis that everything made of it is labeled with.
     """
 
     image: Image
     root_path: Path | None
     scratch: tuple[Scratch, ...]
     loaded: bool
+    job_id: str | None = None
 
 
 def is_archive(wanted: str) -> bool:
@@ -75,6 +93,7 @@ def open_image(
     platform: str | None = None,
     archive_image: str | None = None,
     listener: Listener = silent,
+    asked: Asked | None = None,
 ) -> Iterator[OpenedImage]:
     """Find, pull or load an image and show its files; all of it goes at the end.
 
@@ -87,30 +106,35 @@ def open_image(
         platform: `os/architecture`, None for the engine's own.
         archive_image: Name or tag of the one that is meant in an archive of several.
         listener: Hears of a pull.
+        asked: What else was asked of it; None asks nothing.
 
     Raises:
         InvalidInput: No reference, damaged archive, another architecture.
         ImageMissing: Nobody has it.
         DigestMismatch: It is not the digest that was asked for.
     """
+    terms = asked or Asked()
     if archive_image is not None and not is_archive(wanted):
         raise ImageUnsuitable(
             f"{wanted} is no archive of which one image could be chosen",
             hint="leave out --archive-image, or name the archive's file",
         )
-    if is_archive(wanted):
-        asked = acquisition.platform_from(platform) or engine.info().platform
-        with acquisition.loaded(engine, Path(wanted), asked, wanted=archive_image) as (
+    if terms.files_allowed and is_archive(wanted):
+        there = acquisition.platform_from(platform) or engine.info().platform
+        with acquisition.loaded(engine, Path(wanted), there, wanted=archive_image) as (
             image,
             loaded,
         ):
+            acquisition.demand_digest(image, terms.digest, wanted)
             acquisition.check(image, engine)
-            with _surveyed(engine, image, loaded=loaded) as opened:
+            with _surveyed(engine, image, loaded=loaded, job_id=terms.job_id) as opened:
                 yield opened
     else:
-        image = acquisition.resolve(engine, wanted, platform=platform, listener=listener)
+        image = acquisition.resolve(
+            engine, wanted, platform=platform, listener=listener, digest=terms.digest
+        )
         acquisition.check(image, engine)
-        with _surveyed(engine, image, loaded=False) as opened:
+        with _surveyed(engine, image, loaded=False, job_id=terms.job_id) as opened:
             yield opened
 
 
@@ -140,7 +164,10 @@ def open_sandbox(
     spec = rules.container_spec(
         request,
         sandbox_id=sandbox_id,
-        labels=_labels(sandbox_id, opened.image, loaded=opened.loaded, keep=keep),
+        labels={
+            **_labels(sandbox_id, opened.image, loaded=opened.loaded, job_id=opened.job_id),
+            **({wire.KEPT_LABEL: "true"} if keep else {}),
+        },
         scratch=opened.scratch,
     )
     container_id = engine.create(spec)
@@ -158,6 +185,28 @@ def open_sandbox(
                 engine.stop(container_id, timeout_seconds=0)
         else:
             engine.remove(container_id)
+
+
+def list_jobs(engine: ContainerEngine) -> Mapping[str, tuple[str, ...]]:
+    """Return the containers of each analysis that a container is labeled with."""
+    found: dict[str, tuple[str, ...]] = {}
+    for container_id, labels in engine.list_owned().items():
+        job_id = labels.get(wire.JOB_LABEL)
+        if job_id is not None:
+            found[job_id] = (*found.get(job_id, ()), container_id)
+    return found
+
+
+def remove_job(engine: ContainerEngine, job_id: str) -> Swept:
+    """Remove every container of one analysis, whoever made it and whether it runs.
+
+    For whoever knows that the analysis is over: it was cancelled, or its process is
+    dead. Images that came with it are left to `sweep`. Nothing there is no error.
+    """
+    containers = list_jobs(engine).get(job_id, ())
+    for container_id in containers:
+        engine.remove(container_id)
+    return Swept(containers=len(containers))
 
 
 def sweep(engine: ContainerEngine) -> Swept:
@@ -230,7 +279,7 @@ def _demand_entrypoint(image: Image) -> None:
 
 @contextmanager
 def _surveyed(
-    engine: ContainerEngine, image: Image, *, loaded: bool
+    engine: ContainerEngine, image: Image, *, loaded: bool, job_id: str | None
 ) -> Iterator[OpenedImage]:
     """Show the image's files through a container that never runs."""
     sandbox_id = uuid.uuid4().hex[:12]
@@ -239,7 +288,7 @@ def _surveyed(
         image_id=image.image_id,
         command=("/never-started",),
         environment={},
-        labels=_labels(sandbox_id, image, loaded=loaded, keep=False),
+        labels=_labels(sandbox_id, image, loaded=loaded, job_id=job_id),
         limits=Limits(),
         privileges=Privileges(),
         scratch=(),
@@ -252,13 +301,20 @@ def _surveyed(
             root_path=root_path,
             scratch=acquisition.scratch_of(root_path, image.config.volumes),
             loaded=loaded,
+            job_id=job_id,
         )
     finally:
         engine.remove(container_id)
 
 
-def _labels(sandbox_id: str, image: Image, *, loaded: bool, keep: bool) -> dict[str, str]:
+def _labels(
+    sandbox_id: str, image: Image, *, loaded: bool, job_id: str | None
+) -> dict[str, str]:
     mine: Owner = processes.current_owner()
     return wire.labels(
-        sandbox_id, mine, loaded_image=image.image_id if loaded else None, keep=keep
+        sandbox_id,
+        mine,
+        loaded_image=image.image_id if loaded else None,
+        keep=False,
+        job_id=job_id,
     )

@@ -12,10 +12,16 @@ BOOT_LABEL: Final = "io.vexxy.owner-boot"
 NAMESPACE_LABEL: Final = "io.vexxy.owner-pid-namespace"
 LOADED_LABEL: Final = "io.vexxy.loaded-image"
 KEPT_LABEL: Final = "io.vexxy.keep"
+JOB_LABEL: Final = "io.vexxy.job"
 
 
 def labels(
-    sandbox_id: str, owner: Owner, *, loaded_image: str | None, keep: bool
+    sandbox_id: str,
+    owner: Owner,
+    *,
+    loaded_image: str | None,
+    keep: bool,
+    job_id: str | None = None,
 ) -> dict[str, str]:
     """Return the labels of a container that belongs to `owner`.
 
@@ -24,6 +30,7 @@ def labels(
         owner: The process that has to remove it.
         loaded_image: ID of an image that goes with the container, None if it stays.
         keep: The user wants it kept, so that no sweep removes it.
+        job_id: The analysis it is of, for whoever outlives the process that has it.
     """
     found = {
         SANDBOX_LABEL: sandbox_id,
@@ -36,6 +43,8 @@ def labels(
         found[LOADED_LABEL] = loaded_image
     if keep:
         found[KEPT_LABEL] = "true"
+    if job_id:
+        found[JOB_LABEL] = job_id
     return found
 
 
