@@ -45,6 +45,8 @@ def application(tree: Planted, text: str) -> None:
         "app = Celery()\nconf.accept_content = ['json', 'pickle']\n",
         "import yaml\ny = yaml.load(x)\n",
         "import yaml as y\ny.load(x, Loader=y.Loader)\n",
+        "import os, yaml\nyaml.load(x)\n",
+        "import os, yaml as y\ny.load(x)\n",
         "import yaml\nyaml.load_all(x, yaml.UnsafeLoader)\n",
         "from yaml import load, Loader\nload(x, Loader)\n",
         "from yaml import load\nload(x)\n",

@@ -15,8 +15,10 @@ from vexxy.reachability.calls.golang.graph import Graph as GoGraph
 from vexxy.reachability.calls.javascript import start as javascript
 from vexxy.reachability.calls.javascript.graph import Graph as JavaScriptGraph
 from vexxy.reachability.calls.python import start as python
+from vexxy.reachability.calls.python.facts import ModuleFacts
 from vexxy.reachability.calls.python.graph import Graph as PythonGraph
 from vexxy.reachability.calls.types import CallGraph, Loader, Reach, Reached
+from vexxy.reachability.loadable import pyyaml
 from vexxy.reachability.loadable.modules import STANDARD, Modules, source_of
 from vexxy.reachability.loadable.node_modules import SOURCE_SUFFIXES, NodeModules
 from vexxy.reachability.loadable.tree import Tree
@@ -43,7 +45,10 @@ NO_GRAPH: Final = Reached(Reach.OPEN, "what could call it is not known for this 
 
 
 class Calling:
-    """Answers about functions; `owned` are the files that packages brought."""
+    """Answers about functions; `owned` are the files that packages brought.
+
+    `parsed` are Python files that were parsed for another of the same image.
+    """
 
     def __init__(
         self,
@@ -53,7 +58,9 @@ class Calling:
         *,
         owned: frozenset[str] = frozenset(),
         arguments: Sequence[str] = (),
+        parsed: dict[str, ModuleFacts | None] | None = None,
     ) -> None:
+        self._parsed: Final = {} if parsed is None else parsed
         self._tree: Final = tree
         self._profile: Final = profile
         self._loadable: Final = loadable
@@ -117,6 +124,8 @@ class Calling:
                 mains=mains,
                 texts=dict(self._texts(loaded)),
                 is_application=self._is_application,
+                full_loader=pyyaml.makes_anything(self._tree),
+                parsed=self._parsed,
             ),
         )
 

@@ -8,6 +8,7 @@ from vexxy.advisories.rules import preconditions
 from vexxy.advisories.types import Match
 from vexxy.reachability import copies, outside
 from vexxy.reachability.calling import Calling
+from vexxy.reachability.calls.python.facts import ModuleFacts
 from vexxy.reachability.copies import Copies
 from vexxy.reachability.linked import Linked
 from vexxy.reachability.loadable.closure import Closure, loaded_files
@@ -16,7 +17,7 @@ from vexxy.reachability.loadable.tree import Surroundings, Tree
 from vexxy.reachability.ownership import Owned, Ownership
 from vexxy.reachability.ports import Root
 from vexxy.reachability.proof import Proofs
-from vexxy.reachability.rules import chains, packages
+from vexxy.reachability.rules import chains, makers, packages
 from vexxy.reachability.rules import explain as explaining
 from vexxy.reachability.rules.decide import decide_all
 from vexxy.reachability.rules.facts import Facts
@@ -63,12 +64,40 @@ def judge(
     `loadable` is what `overlay` returned; it is computed here when None.
     """
     tree = _tree(root, settings, inventory)
-    ran, known = outside.find(tree, profile), Copies(tree, inventory)
-    moved = outside.with_moved(profile, ran)
+    run = _Run(matches, inventory, profile, tree, driven, settings)
+    plain = _judged(run, loadable)
+    assumptions = makers.assumed(matches, plain)
+    if not assumptions:
+        return plain
+    names = frozenset(one.maker.name for one in assumptions)
+    other = _judged(replace(run, tree=tree.with_mended(names)), None)
+    return tuple(makers.merged(matches, (plain, other), assumptions))
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What is judged. `parsed` are Python files that were parsed for a call graph."""
+
+    matches: Sequence[Match]
+    inventory: Inventory
+    profile: ExecutionProfile
+    tree: Tree
+    driven: bool
+    settings: Settings
+    parsed: dict[str, ModuleFacts | None] = field(default_factory=dict)
+
+
+def _judged(run: _Run, loadable: Loadable | None) -> tuple[Verdict, ...]:
+    """Judge for one state of the image's packages, as found or partly mended."""
+    tree, settings, inventory = run.tree, run.settings, run.inventory
+    ran, known = outside.find(tree, run.profile), Copies(tree, inventory)
+    moved = outside.with_moved(run.profile, ran)
     if loadable is None:
         loadable = _overlay(moved, known, tree=tree, settings=settings)
     gaps = (*loadable.gaps, *ran.gaps)
-    observation = weigh(profile, driven=driven, settings=settings, inconsistencies=gaps)
+    observation = weigh(
+        run.profile, driven=run.driven, settings=settings, inconsistencies=gaps
+    )
     profile = known.with_copied(moved)
     calling = Calling(
         tree,
@@ -76,6 +105,7 @@ def judge(
         loadable,
         owned=frozenset(path for one in inventory.packages for path in one.files),
         arguments=settings.arguments,
+        parsed=run.parsed,
     )
     gatherer = _Gatherer(
         ownership=Ownership(tree, profile, inventory),
@@ -87,7 +117,7 @@ def judge(
         settings=settings,
         arguments=tuple(one.arguments for one in profile.processes),
     )
-    return decide_all(gatherer.cases(matches), settings)
+    return decide_all(gatherer.cases(run.matches), settings)
 
 
 def explain(verdict: Verdict) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ class Evidence:
 
     Attributes:
         kind: `file_access`, `static_reference`, `symbol`, `inventory`, `linkage`,
-            `precondition`, `completeness`.
+            `precondition`, `completeness`, `assumption`.
         level: The level that this fact proves.
         detail: The fact, in a sentence, with paths.
         source: Who says so: `ebpf`, `proc_maps`, `elf`, `import_graph`, a record id.

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Final
 
 from vexxy.reachability.errors import Unparsable
-from vexxy.reachability.loadable import extensions
+from vexxy.reachability.loadable import extensions, pyyaml
 from vexxy.reachability.loadable.commands import Commands
 from vexxy.reachability.loadable.distribution import Distribution
 from vexxy.reachability.loadable.employed import Employed
@@ -45,7 +45,6 @@ PROGRAM_GROUPS: Final = frozenset({"console_scripts", "gui_scripts"})
 EXTENDS_PATH: Final = (
     "sys.path", "from sys import", "addsitedir", "meta_path", "path_hooks", "PYTHONPATH",
 )  # fmt: skip
-LATE_YAML: Final = re.compile(r"(?i)/pyyaml-(?:5\.[4-9]|[6-9]|\d\d)")
 GIVEN_MODULE: Final = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*(?::[\w.()]+)?")
 PLACE: Final = re.compile(r"/[\w./-]+")
 FILE_NAME: Final = re.compile(r"[\w./-]{2,200}")
@@ -77,13 +76,7 @@ class Python:
 
     @cached_property
     def _full_loader(self) -> bool:
-        """Whether the image may have a PyYAML whose `FullLoader` runs what data says."""
-        described = (
-            *self._tree.files_named("METADATA"),
-            *self._tree.files_named("PKG-INFO"),
-        )
-        found = [one for one in described if "/pyyaml-" in one.lower()]
-        return not found or not all(LATE_YAML.search(one) for one in found)
+        return pyyaml.makes_anything(self._tree)
 
     def source(self, path: str, text: str) -> Iterator[Lead]:
         """Yield what the source at `path` can load, run as a program."""

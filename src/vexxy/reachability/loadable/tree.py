@@ -1,10 +1,11 @@
 """A root file system, indexed the way references name files: by path, name, directory."""
 
+import copy
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -35,10 +36,15 @@ class Lead(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What is known about the processes: variables, working directory."""
+    """What is known about the processes: variables, working directory.
+
+    `mended`: names of packages whose vulnerable power of making objects of any name is
+    left out (ADR 0015).
+    """
 
     environment: Mapping[str, str]
     working_directory: str
+    mended: frozenset[str] = frozenset()
 
 
 class Tree:
@@ -50,13 +56,19 @@ class Tree:
 
     def __init__(self, root: Root, surroundings: Surroundings) -> None:
         self._root: Final = root
-        self.surroundings: Final = surroundings
+        self.surroundings = surroundings
         self.entries: Final = root.entries
         self.distributed: frozenset[str] = frozenset()
         self._resolved: dict[str, str | None] = {}
         self._links: dict[str, Mapping[str, str]] = {}
         self._listed: dict[str, frozenset[str] | None] = {}
         self._starts: dict[str, bytes] = {}
+
+    def with_mended(self, names: frozenset[str]) -> "Tree":
+        """Return a view of the same root in which packages count as mended."""
+        found = copy.copy(self)
+        found.surroundings = replace(self.surroundings, mended=names)
+        return found
 
     def resolve(self, path: str) -> str | None:
         """Return the canonical path of what is there, links followed; remembered."""

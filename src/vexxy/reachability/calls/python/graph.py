@@ -49,7 +49,7 @@ class Graph:
     """The closure over one image and one run; see `calls.types.CallGraph`."""
 
     def __init__(self, sources: Sources, start: Start) -> None:
-        self._names: Final = Names(sources, loaded=start.loaded)
+        self._names: Final = Names(sources, loaded=start.loaded, parsed=start.parsed)
         self._sources: Final = sources
         self._start: Final = start
         self._origins: dict[Node, Origin] = {}
@@ -241,7 +241,12 @@ class Graph:
 
     def _by_data(self, path: str) -> None:
         text = (self._sources.read(path) or b"").decode("utf-8", "replace")
-        found = data.doubt(path, text, program=path in self._start.mains)
+        found = data.doubt(
+            path,
+            text,
+            program=path in self._start.mains,
+            full_loader=self._start.full_loader,
+        )
         if found is not None:
             self._opened.append(found)
 

@@ -57,10 +57,16 @@ class Places(NamedTuple):
 class Names:
     """Resolves mentions; parses each file once, when it is first asked about."""
 
-    def __init__(self, sources: Sources, *, loaded: frozenset[str]) -> None:
+    def __init__(
+        self,
+        sources: Sources,
+        *,
+        loaded: frozenset[str],
+        parsed: dict[str, ModuleFacts | None] | None = None,
+    ) -> None:
         self._sources: Final = sources
         self._loaded: Final = loaded
-        self._modules: dict[str, ModuleFacts | None] = {}
+        self._modules: Final = {} if parsed is None else parsed
         self._found: dict[tuple[str, int, str], tuple[str, ...]] = {}
         # What a name in a scope stands for; None while that is being found out, so that
         # a name bound in terms of itself ends as not known.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from vexxy.reachability.calls.python.facts import ModuleFacts
 from vexxy.reachability.calls.types import Loader
 
 Node = tuple[str, str, str]
@@ -31,6 +32,8 @@ class Start:
             each with the path of the text.
         is_application: Whether a file is the application's own: what frameworks call by
             convention, and whose computed names nothing bounds.
+        full_loader: Whether PyYAML's full loader makes objects of any name.
+        parsed: Files that another graph of the same image parsed; this one adds its own.
     """
 
     loaded: frozenset[str]
@@ -39,3 +42,5 @@ class Start:
     mains: frozenset[str] = frozenset()
     texts: Mapping[str, str] = field(default_factory=dict)
     is_application: Callable[[str], bool] = lambda _: False
+    full_loader: bool = True
+    parsed: dict[str, ModuleFacts | None] = field(default_factory=dict)
