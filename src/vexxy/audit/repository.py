@@ -1,0 +1,106 @@
+"""SQL of the acts."""
+
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, insert, null, select
+from sqlalchemy.orm import Session
+
+from vexxy.audit import rules
+from vexxy.audit.models import AuditEntry
+from vexxy.audit.types import Act, ActorType, Entry, Filter
+from vexxy.kit import ids
+
+_EXACT: Final = ("action", "actor_id", "resource_type", "resource_id")
+
+
+def append(session: Session, act: Act) -> UUID:
+    """Insert an act; return its id."""
+    entry_id = ids.new_id()
+    actor = act.actor
+    context = dict(act.metadata)
+    if actor.api_key_id is not None:
+        context["key_id"] = actor.api_key_id
+    if actor.request_id is not None:
+        context["request_id"] = actor.request_id
+    values = {
+        "id": entry_id,
+        "organization_id": act.organization_id,
+        "action": rules.checked_action(act.action),
+        "actor_type": actor.type.value,
+        "actor_id": rules.text(actor.id),
+        "resource_type": act.resource_type,
+        "resource_id": None
+        if act.resource_id is None
+        else rules.text(str(act.resource_id)),
+        # A plain None would be stored as JSON's null, which is a value.
+        "before_state": rules.kept(act.before) if act.before is not None else null(),
+        "after_state": rules.kept(act.after) if act.after is not None else null(),
+        "context": rules.kept(context),
+        "ip_address": rules.address(actor.ip_address),
+        "user_agent": None if actor.user_agent is None else rules.text(actor.user_agent),
+    }
+    session.execute(insert(AuditEntry).values(values))
+    return entry_id
+
+
+def count_entries(session: Session, wanted: Filter) -> int:
+    """Return how many acts match; the session's organization bounds them."""
+    query = select(func.count()).select_from(AuditEntry).where(*_conditions(wanted))
+    return session.scalars(query).one()
+
+
+def list_entries(
+    session: Session, wanted: Filter, *, limit: int, offset: int = 0
+) -> list[Entry]:
+    """Return acts, newest first."""
+    query = (
+        select(AuditEntry)
+        .where(*_conditions(wanted))
+        .order_by(AuditEntry.position.desc())
+        .limit(limit)
+        .offset(offset)
+    )
+    return [_entry(row) for row in session.scalars(query)]
+
+
+def list_page(
+    session: Session, wanted: Filter, *, before: int | None, limit: int
+) -> tuple[list[Entry], int | None]:
+    """Return acts older than a position, newest first, and where they end."""
+    query = select(AuditEntry).where(*_conditions(wanted))
+    if before is not None:
+        query = query.where(AuditEntry.position < before)
+    rows = session.scalars(query.order_by(AuditEntry.position.desc()).limit(limit)).all()
+    return [_entry(row) for row in rows], rows[-1].position if rows else None
+
+
+def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
+    found = [
+        getattr(AuditEntry, name) == value
+        for name in _EXACT
+        if (value := getattr(wanted, name)) is not None
+    ]
+    if wanted.since is not None:
+        found.append(AuditEntry.created_at >= wanted.since)
+    if wanted.until is not None:
+        found.append(AuditEntry.created_at < wanted.until)
+    return found
+
+
+def _entry(row: AuditEntry) -> Entry:
+    return Entry(
+        id=row.id,
+        organization_id=row.organization_id,
+        action=row.action,
+        actor_type=ActorType(row.actor_type),
+        actor_id=row.actor_id,
+        resource_type=row.resource_type,
+        resource_id=row.resource_id,
+        before_state=row.before_state,
+        after_state=row.after_state,
+        metadata=row.context,
+        ip_address=row.ip_address,
+        user_agent=row.user_agent,
+        created_at=row.created_at,
+    )
