@@ -1,15 +1,17 @@
 """Judging every finding of an image, from what ran and what could still be loaded."""
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from vexxy.advisories.rules import preconditions
 from vexxy.advisories.types import Match
-from vexxy.reachability import copies, outside
+from vexxy.reachability import copies, grounds, outside
 from vexxy.reachability.calling import Calling
 from vexxy.reachability.calls.python.facts import ModuleFacts
 from vexxy.reachability.copies import Copies
+from vexxy.reachability.grounds import Ground
 from vexxy.reachability.linked import Linked
 from vexxy.reachability.loadable.closure import Closure, loaded_files
 from vexxy.reachability.loadable.data import Data
@@ -23,11 +25,20 @@ from vexxy.reachability.rules.decide import decide_all
 from vexxy.reachability.rules.facts import Facts
 from vexxy.reachability.rules.observation import Observation, weigh
 from vexxy.reachability.types import Loadable, Settings, Verdict
-from vexxy.sbom.types import Inventory
-from vexxy.tracer.types import Access, ExecutionProfile
+from vexxy.sbom.rules import owners as owning
+from vexxy.sbom.types import Inventory, Package
+from vexxy.tracer.types import Access, ExecutionProfile, FunctionCall
 
 CHAINS_MAX: Final = 3
 DEFAULTS: Final = Settings()
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Verdicts of today, and what later ones will stand on."""
+
+    verdicts: tuple[Verdict, ...]
+    grounds: tuple[Ground, ...]
 
 
 def overlay(
@@ -65,13 +76,29 @@ def judge(
     """
     tree = _tree(root, settings, inventory)
     run = _Run(matches, inventory, profile, tree, driven, settings)
-    plain = _judged(run, loadable)
-    assumptions = makers.assumed(matches, plain)
-    if not assumptions:
-        return plain
-    names = frozenset(one.maker.name for one in assumptions)
-    other = _judged(replace(run, tree=tree.with_mended(names)), None)
-    return tuple(makers.merged(matches, (plain, other), assumptions))
+    return _verdicts(run, _gatherer(run, loadable))
+
+
+def judge_and_keep(
+    matches: Sequence[Match],
+    *,
+    inventory: Inventory,
+    profile: ExecutionProfile,
+    root: Root,
+    driven: bool,
+    settings: Settings = DEFAULTS,
+) -> Judgement:
+    """Return the verdicts, and what to keep to decide about other advisories later.
+
+    The same as `judge`, with a look at every installed package.
+    """
+    tree = _tree(root, settings, inventory)
+    run = _Run(matches, inventory, profile, tree, driven, settings)
+    gatherer = _gatherer(run, None)
+    return Judgement(
+        verdicts=_verdicts(run, gatherer),
+        grounds=tuple(gatherer.grounds(inventory, profile)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +114,20 @@ class _Run:
     parsed: dict[str, ModuleFacts | None] = field(default_factory=dict)
 
 
-def _judged(run: _Run, loadable: Loadable | None) -> tuple[Verdict, ...]:
-    """Judge for one state of the image's packages, as found or partly mended."""
+def _verdicts(run: _Run, gatherer: "_Gatherer") -> tuple[Verdict, ...]:
+    """Judge for the packages as found, and as if what makes any object were mended."""
+    plain = decide_all(gatherer.cases(run.matches), run.settings)
+    assumptions = makers.assumed(run.matches, plain)
+    if not assumptions:
+        return plain
+    names = frozenset(one.maker.name for one in assumptions)
+    mended = replace(run, tree=run.tree.with_mended(names))
+    other = decide_all(_gatherer(mended, None).cases(run.matches), run.settings)
+    return tuple(makers.merged(run.matches, (plain, other), assumptions))
+
+
+def _gatherer(run: _Run, loadable: Loadable | None) -> "_Gatherer":
+    """Look at one state of the image's packages, as found or partly mended."""
     tree, settings, inventory = run.tree, run.settings, run.inventory
     ran, known = outside.find(tree, run.profile), Copies(tree, inventory)
     moved = outside.with_moved(run.profile, ran)
@@ -107,7 +146,7 @@ def _judged(run: _Run, loadable: Loadable | None) -> tuple[Verdict, ...]:
         arguments=settings.arguments,
         parsed=run.parsed,
     )
-    gatherer = _Gatherer(
+    return _Gatherer(
         ownership=Ownership(tree, profile, inventory),
         proofs=Proofs(tree, profile, loadable, calling=calling),
         loadable=loadable,
@@ -117,7 +156,6 @@ def _judged(run: _Run, loadable: Loadable | None) -> tuple[Verdict, ...]:
         settings=settings,
         arguments=tuple(one.arguments for one in profile.processes),
     )
-    return decide_all(gatherer.cases(run.matches), settings)
 
 
 def explain(verdict: Verdict) -> tuple[str, ...]:
@@ -140,20 +178,12 @@ class _Gatherer:
     readers: dict[str, str] = field(default_factory=dict)
 
     def cases(self, matches: Sequence[Match]) -> Iterator[tuple[Match, Facts]]:
-        known: dict[int, Owned] = {}
-        unread: dict[str, frozenset[str]] = {}
-        for match in matches:
-            key = id(match.package)
-            if key not in known:
-                known[key] = self.ownership.look_up(match.package)
-                if known[key].data_only and not known[key].accesses:
-                    unread[match.package.purl] = known[key].files
-        self.readers.update(self.data.readers(unread))
+        known = self._known(match.package for match in matches)
         facts: dict[int, Facts] = {}
         for match in matches:
             key = id(match.package)
             if key not in facts:
-                facts[key] = self._facts(match, known[key])
+                facts[key] = self._facts(match.package, known[key])
             own = replace(
                 facts[key],
                 symbols=self.proofs.look_up(match, known[key]),
@@ -161,20 +191,49 @@ class _Gatherer:
             )
             yield match, own
 
-    def _facts(self, match: Match, owned: Owned) -> Facts:
+    def grounds(self, inventory: Inventory, profile: ExecutionProfile) -> Iterator[Ground]:
+        """Yield what stays of every installed package."""
+        known = self._known(inventory.packages)
+        owners = owning.index_owners(inventory)
+        calls: dict[str, list[FunctionCall]] = defaultdict(list)
+        for call in profile.functions:
+            calls[call.path].append(call)
+        for package in inventory.packages:
+            owned = known[id(package)]
+            yield grounds.ground(
+                package,
+                self._facts(package, owned),
+                calls=[one for path in sorted(owned.files) for one in calls.get(path, ())],
+                owner=owning.distribution_owner(package, owners),
+            )
+
+    def _known(self, asked: Iterable[Package]) -> dict[int, Owned]:
+        """Look packages up, each once; remember who could read those of data."""
+        known: dict[int, Owned] = {}
+        unread: dict[str, frozenset[str]] = {}
+        for package in asked:
+            key = id(package)
+            if key not in known:
+                known[key] = self.ownership.look_up(package)
+                if known[key].data_only and not known[key].accesses:
+                    unread[package.purl] = known[key].files
+        self.readers.update(self.data.readers(unread))
+        return known
+
+    def _facts(self, package: Package, owned: Owned) -> Facts:
         """Gather what is the same for every vulnerability of the package."""
         found, count = chains.chains(self.loadable, owned.files, limit=CHAINS_MAX)
-        linkage = self.linked.look_up(match.package, owned.files)
+        linkage = self.linked.look_up(package, owned.files)
         return Facts(
             observation=self.observation,
             presence=owned.presence,
             presence_detail=owned.detail,
-            kernel=packages.is_kernel(match.package),
+            kernel=packages.is_kernel(package),
             data_only=owned.data_only,
             accesses=owned.accesses,
             chains=found,
             chain_count=count,
-            unfollowed=chains.covering(self.loadable, match.package, owned.files),
+            unfollowed=chains.covering(self.loadable, package, owned.files),
             served=tuple(
                 one.path
                 for one in owned.accesses
@@ -184,14 +243,14 @@ class _Gatherer:
                 one.path
                 for one in owned.accesses
                 if one.access is Access.DATA
-                and match.package.embedded_in is None
-                and packages.is_payload(match.package, one.path)
+                and package.embedded_in is None
+                and packages.is_payload(package, one.path)
             ),
-            reader=self.readers.get(match.package.purl, ""),
+            reader=self.readers.get(package.purl, ""),
             linked=linkage.doubt,
             unlinked=linkage.proof,
             file_count=len(owned.files),
-            embedded_in=match.package.embedded_in,
+            embedded_in=package.embedded_in,
         )
 
     def _preconditions(self, match: Match) -> Iterator[str]:
