@@ -1,14 +1,59 @@
-"""The application as an ASGI server finds it."""
+"""The application as an ASGI server finds it: `uvicorn vexxy.asgi:app`."""
+
+from contextlib import ExitStack
+from typing import Final
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from vexxy import bootstrap
+from vexxy.api import health
 from vexxy.api.v1.router import router
 from vexxy.bootstrap import Service
 from vexxy.http import app as floor
+from vexxy.kit import logging
+from vexxy.kit.errors import VexxyError
 
 
 def build(service: Service) -> FastAPI:
     """Return the application over these adapters."""
     app = floor.create(service)
+    health.install(app, service)
     app.include_router(router)
     return app
+
+
+class FromEnvironment:
+    """The application that the environment describes, put together at its start.
+
+    Not on import: a program that only imports this has no database to name.
+    """
+
+    def __init__(self) -> None:
+        self._app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the life of the application."""
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+        elif self._app is not None:
+            await self._app(scope, receive, send)
+        else:
+            raise RuntimeError("the server does not announce its start: use --lifespan on")
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with ExitStack() as opened:
+            try:
+                service = opened.enter_context(bootstrap.opened())
+                settings = service.settings
+                logging.configure(level=settings.log_level, form=settings.log_format)
+                app = self._app = build(service)
+            except VexxyError as error:
+                await receive()
+                said = f"{error.message}; {error.hint}" if error.hint else error.message
+                await send({"type": "lifespan.startup.failed", "message": said})
+                return
+            await app(scope, receive, send)
+
+
+app: Final = FromEnvironment()

@@ -1,10 +1,14 @@
 """Puts the adapters together."""
 
+import base64
+import binascii
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import SecretStr
 
 from vexxy.advisories.ports import Feed, Histories, History, PatchSource
 from vexxy.analysis.ports import Tools
@@ -16,12 +20,14 @@ from vexxy.integrations.debian.patches import DebianPatches
 from vexxy.integrations.fixes.git import Clones, GitHistory
 from vexxy.integrations.http_driver.generator import HttpTraffic
 from vexxy.integrations.osv.feed import OsvFeed
+from vexxy.integrations.secret_files import folder as secret_files
 from vexxy.kit.db import Database, Role
-from vexxy.kit.sealing import Sealer
+from vexxy.kit.errors import InvalidInput, Unavailable
+from vexxy.kit.sealing import KEY_BYTES, Sealer
 from vexxy.sandbox import rules as sandbox_rules
 from vexxy.sandbox.ports import ContainerEngine
 from vexxy.sandbox.types import Plan
-from vexxy.settings import ServiceSettings, Settings
+from vexxy.settings import Environment, ServiceSettings, Settings, read_service
 from vexxy.tracer import service as tracer
 from vexxy.tracer.errors import AgentFailed, AgentMissing
 from vexxy.tracer.service import AgentRecorder
@@ -141,3 +147,64 @@ def service(
     finally:
         for database in databases.values():
             database.close()
+
+
+def completed(settings: ServiceSettings, data_directory: Path) -> ServiceSettings:
+    """Return the settings with the secrets that a development machine made itself.
+
+    Raises:
+        Unavailable: One is missing in production, or a kept one cannot be used.
+    """
+    made: dict[str, SecretStr] = {}
+    for name in ("jwt_secret_key", "secrets_key"):
+        if getattr(settings, name) is not None:
+            continue
+        if settings.environment is Environment.PRODUCTION:
+            raise Unavailable(
+                f"{name.upper()} is not set",
+                hint=f"production needs it: {name.upper()}=$(openssl rand -base64 32), "
+                "the same for every process",
+            )
+        kept = secret_files.kept(data_directory / "secrets", name)
+        made[name] = SecretStr(kept)
+    return settings.model_copy(update=made)
+
+
+def sealing_keys(settings: ServiceSettings) -> tuple[bytes, ...]:
+    """Return the keys that seal secrets, the newest first.
+
+    Raises:
+        InvalidInput: SECRETS_KEY is no base64, or not of 32 bytes each.
+    """
+    if settings.secrets_key is None:
+        raise InvalidInput("SECRETS_KEY is not set")
+    words = settings.secrets_key.get_secret_value().split(",")
+    try:
+        keys = tuple(base64.b64decode(word.strip(), validate=True) for word in words)
+    except binascii.Error:
+        keys = ()
+    if not keys or any(len(key) != KEY_BYTES for key in keys):
+        raise InvalidInput(
+            f"SECRETS_KEY is not base64 of {KEY_BYTES} bytes",
+            hint="make one: openssl rand -base64 32; several, newest first, by commas",
+        )
+    return keys
+
+
+@contextmanager
+def opened() -> Iterator[Service]:
+    """Provide the service's adapters as the environment describes them.
+
+    Raises:
+        InvalidInput: A setting has a value that cannot be.
+        Unavailable: A setting is missing.
+    """
+    settings = completed(read_service(), Settings().data_directory)
+    if settings.database_url is None:
+        raise Unavailable(
+            "DATABASE_URL is not set",
+            hint="set it, or run `vexxy serve`, which brings a database along",
+        )
+    url = settings.database_url.get_secret_value()
+    with service(settings, database_url=url, sealing_keys=sealing_keys(settings)) as made:
+        yield made

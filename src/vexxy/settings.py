@@ -4,10 +4,12 @@ import os
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from vexxy.kit.errors import InvalidInput
 
 PREFIX: Final = "VEXXY_"
 # Read by tests, the setup script and the tracer's own loader, not by this class.
@@ -84,6 +86,32 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
+class LogLevel(StrEnum):
+    """The least that is logged."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+class LogFormat(StrEnum):
+    """How a line of the log looks."""
+
+    JSON = "json"
+    TEXT = "text"
+
+
+def _by_commas(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+# Several names in one variable, divided by commas.
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_by_commas)]
+
+
 class ServiceSettings(BaseSettings):
     """Of the service; named as contract, section 6 says, without a prefix.
 
@@ -118,3 +146,49 @@ class ServiceSettings(BaseSettings):
         default=None,
         description="Base64 of 32 bytes that seal secrets; several, newest first",
     )
+    log_level: LogLevel = Field(
+        default=LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR"
+    )
+    log_format: LogFormat = Field(
+        default=LogFormat.JSON, description="`json`, or `text` for people"
+    )
+    trusted_hosts: Names = Field(
+        default=(), description="Host names that are served, by commas; unset, any"
+    )
+    trusted_proxies: Names = Field(
+        default=(),
+        description="Addresses or networks whose X-Forwarded-For is believed; unset, none",
+    )
+    cors_origins: Names = Field(
+        default=(), description="Origins whose pages may call the API; unset, none"
+    )
+    rate_limit_per_address: int = Field(
+        default=600, ge=0, description="Requests a minute from one address; 0, any number"
+    )
+    rate_limit_per_organization: int = Field(
+        default=1200, ge=0, description="Requests a minute of one organization; 0, any"
+    )
+    request_timeout_seconds: int = Field(
+        default=30, ge=1, le=600, description="When a request without an answer gets 504"
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None, description="Bearer token that /metrics asks for; unset, none"
+    )
+
+
+def read_service() -> ServiceSettings:
+    """Return the service's settings from the environment.
+
+    Raises:
+        InvalidInput: Some have values that cannot be; named, never shown.
+    """
+    try:
+        return ServiceSettings()
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
+            for item in error.errors(include_input=False, include_url=False)
+        )
+        raise InvalidInput(
+            f"settings are not valid: {wrong}", hint="docs/settings.md lists them"
+        ) from None

@@ -4,7 +4,7 @@ import os
 
 import typer
 
-from vexxy.cli import advisories, analyze, console, doctor, explain, sbom, vex
+from vexxy.cli import advisories, analyze, console, doctor, explain, sbom, serve, vex
 from vexxy.settings import unknown_names
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app.command()(analyze.analyze)
 app.command()(explain.explain)
 app.command()(sbom.sbom)
 app.command()(doctor.doctor)
+app.command()(serve.serve)
 app.add_typer(advisories.app, name="advisories")
 app.add_typer(vex.app, name="vex")
 
