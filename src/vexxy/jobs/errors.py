@@ -34,6 +34,14 @@ class JobCancelled(errors.Conflict):
         super().__init__(f"job {job_id} was cancelled")
 
 
+class RetryLater(errors.ExternalFailure):
+    """A failure whose handler knows when the next attempt makes sense."""
+
+    def __init__(self, message: str, *, delay_seconds: float) -> None:
+        super().__init__(message)
+        self.delay_seconds = delay_seconds
+
+
 class DeadlinePassed(errors.TimedOut):
     """An attempt took longer than its job allows."""
 

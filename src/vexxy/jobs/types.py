@@ -62,7 +62,8 @@ class Lease:
 
     Attributes:
         token: Of this attempt alone; what another attempt holds is refused with it.
-        deadline_seconds: How long the attempt may take from now.
+        deadline_seconds: How long the attempt may take from the claim on.
+        waited_seconds: From when it was due to the claim.
     """
 
     job_id: UUID
@@ -74,6 +75,17 @@ class Lease:
     max_attempts: int
     deadline_seconds: float
     deadline_at: datetime
+    waited_seconds: float
+
+    @property
+    def last_attempt(self) -> bool:
+        """Whether a failure of this attempt is the job's."""
+        return self.attempt >= self.max_attempts
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every attempt was begun and lost: nothing is left but to say so."""
+        return self.attempt > self.max_attempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +136,43 @@ class Swept:
     requeued: int = 0
     failed: int = 0
     cancelled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to become of a job after a failed attempt.
+
+    Attributes:
+        delay_seconds: Before the next attempt; None for no further one.
+    """
+
+    error_kind: str
+    error: str
+    delay_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is due and waits.
+
+    Attributes:
+        oldest_seconds: How long the oldest has waited; 0 when none does.
+    """
+
+    waiting: int
+    oldest_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSeen:
+    """A process that takes jobs.
+
+    Attributes:
+        running: How many it worked on when it was seen.
+    """
+
+    name: str
+    seen_at: datetime
+    seconds_ago: float
+    running: int
+    detail: Payload
