@@ -26,8 +26,8 @@ from vexxy.kit import clock as time_of_day
 from vexxy.kit.errors import Unavailable
 from vexxy.kit.progress import Listener
 from vexxy.reachability import service as reachability
+from vexxy.reachability.service import Judgement
 from vexxy.reachability.types import Settings as JudgeSettings
-from vexxy.reachability.types import Verdict
 from vexxy.sandbox import rules as sandbox_rules
 from vexxy.sandbox import service as sandbox_service
 from vexxy.sandbox.service import Asked, OpenedImage
@@ -278,7 +278,7 @@ def _decide(
 ) -> Result:
     _find(run, root)
     with run.clock.phase(Phase.VEX, f"{len(run.matches)} findings"):
-        verdicts = _judge(run, opened, root, observation=observation)
+        judged = _judge(run, opened, root, observation=observation)
     return Result(
         job_id=run.job_id,
         status=JobStatus.COMPLETE,
@@ -286,7 +286,8 @@ def _decide(
         inventory=_inventory(run),
         profile=observation.profile,
         matches=run.matches,
-        verdicts=rules.in_reading_order(verdicts),
+        verdicts=rules.in_reading_order(judged.verdicts),
+        grounds=judged.grounds,
         advisories=run.advice.origin,
         created_at=run.created_at,
         started_at=run.created_at,
@@ -310,14 +311,15 @@ def _judge(
     root: RootFilesystem,
     *,
     observation: Observation,
-) -> tuple[Verdict, ...]:
+) -> Judgement:
     config = opened.image.config
-    return reachability.judge(
+    return reachability.judge_and_keep(
         run.matches,
         inventory=_inventory(run),
         profile=observation.profile,
         root=root,
         driven=observation.driven,
+        keep=run.request.keep_grounds,
         settings=JudgeSettings(
             environment={**config.environment, **run.request.environment},
             working_directory=config.working_directory or "/",

@@ -9,6 +9,7 @@ from typing import Any
 
 from vexxy.advisories.types import Match
 from vexxy.images.types import Image
+from vexxy.reachability.grounds import Ground
 from vexxy.reachability.types import Verdict
 from vexxy.sbom.types import Inventory
 from vexxy.tracer.types import ExecutionProfile
@@ -70,6 +71,7 @@ class Request:
         job_id: Names the analysis and labels its containers; None makes one up.
         files_allowed: Whether `image` may be the path of an archive.
         seed_paths: HTTP paths the built-in driver asks for first.
+        keep_grounds: Whether the result is to hold what later advisories are judged by.
     """
 
     image: str
@@ -91,6 +93,7 @@ class Request:
     job_id: str | None = None
     files_allowed: bool = True
     seed_paths: tuple[str, ...] = ()
+    keep_grounds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,3 +186,4 @@ class Result:
     scan: Mapping[str, Any] | None = None
     sbom_link: SbomLink | None = None
     fuzzed: bool = False
+    grounds: tuple[Ground, ...] = ()

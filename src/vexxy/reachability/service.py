@@ -87,17 +87,18 @@ def judge_and_keep(
     root: Root,
     driven: bool,
     settings: Settings = DEFAULTS,
+    keep: bool = True,
 ) -> Judgement:
     """Return the verdicts, and what to keep to decide about other advisories later.
 
-    The same as `judge`, with a look at every installed package.
+    The same as `judge`, with a look at every installed package if that is to be kept.
     """
     tree = _tree(root, settings, inventory)
     run = _Run(matches, inventory, profile, tree, driven, settings)
     gatherer = _gatherer(run, None)
     return Judgement(
         verdicts=_verdicts(run, gatherer),
-        grounds=tuple(gatherer.grounds(inventory, profile)),
+        grounds=tuple(gatherer.grounds(inventory, profile)) if keep else (),
     )
 
 
