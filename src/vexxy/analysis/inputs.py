@@ -116,8 +116,16 @@ def sbom_link(request: Request) -> SbomLink | None:
     if request.sbom_path is None:
         return None
     try:
-        bom = msgspec.json.decode(request.sbom_path.read_bytes(), type=_Bom)
-    except (msgspec.MsgspecError, OSError):
+        return link_into(request.sbom_path.read_bytes())
+    except OSError:
+        return None
+
+
+def link_into(content: bytes) -> SbomLink | None:
+    """Return what points into the CycloneDX SBOM that this is; see `sbom_link`."""
+    try:
+        bom = msgspec.json.decode(content, type=_Bom)
+    except msgspec.MsgspecError:
         return None
     if bom.serial_number is None:
         return None

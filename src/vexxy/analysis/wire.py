@@ -40,7 +40,7 @@ def results_object(
         "vex_document": vex,
         "generated_vex_id": None if vex is None else vex["@id"],
         "execution_profile": msgspec.to_builtins(result.profile),
-        "reachability_results": [_verdict(verdict) for verdict in ordered],
+        "reachability_results": [verdict_object(verdict) for verdict in ordered],
         "security_findings": scan,
         "summary": _summary(result),
         # Nothing is charged for an analysis on one's own machine.
@@ -77,7 +77,8 @@ def _summary(result: Result) -> dict[str, Any]:
     }
 
 
-def _verdict(verdict: Verdict) -> dict[str, Any]:
+def verdict_object(verdict: Verdict) -> dict[str, Any]:
+    """Return one entry of `reachability_results`, ready for JSON."""
     package = verdict.package
     return {
         "vulnerability_id": verdict.vulnerability_id,

@@ -8,6 +8,11 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
+def instant() -> datetime:
+    """Return the current instant, in UTC, as exactly as the machine knows it."""
+    return datetime.now(UTC)
+
+
 def rfc3339(instant: datetime) -> str:
     """Return the instant as `2026-11-21T08:00:00Z`; refuses naive datetimes."""
     if instant.tzinfo is None:

@@ -127,6 +127,15 @@ def read_sbom(path: pathlib.Path) -> Inventory:
         raise InvalidSbom(f"{path} could not be read: {error.strerror}") from error
     if len(content) > SBOM_LIMIT_BYTES:
         raise InvalidSbom(f"{path.name} has more than {SBOM_LIMIT_BYTES} bytes")
+    return parse_sbom(content)
+
+
+def parse_sbom(content: bytes) -> Inventory:
+    """Return the inventory of a CycloneDX, SPDX 2 or Syft document; `sources` says which.
+
+    Raises:
+        InvalidSbom: It is damaged, or none of these.
+    """
     return sniffing.read_document(content.removeprefix(codecs.BOM_UTF8))
 
 
