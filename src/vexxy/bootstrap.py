@@ -12,6 +12,13 @@ from pydantic import SecretStr
 
 from vexxy.advisories.ports import Feed, Histories, History, PatchSource
 from vexxy.analysis.ports import Tools
+from vexxy.identity.errors import UnusableKey
+from vexxy.identity.passwords.service import Passwords
+from vexxy.identity.ports import Tools as IdentityTools
+from vexxy.identity.tokens import rules as token_rules
+from vexxy.identity.tokens.service import Tokens
+from vexxy.identity.tokens.types import TokenSettings
+from vexxy.identity.types import Policy
 from vexxy.integrations.container_engine import connection, helper
 from vexxy.integrations.container_engine.adapter import Engine
 from vexxy.integrations.container_engine.helper import HelperRun
@@ -19,6 +26,8 @@ from vexxy.integrations.debian.apt import Apt
 from vexxy.integrations.debian.patches import DebianPatches
 from vexxy.integrations.fixes.git import Clones, GitHistory
 from vexxy.integrations.http_driver.generator import HttpTraffic
+from vexxy.integrations.key_set import source as key_sets
+from vexxy.integrations.mail.smtp import SmtpMail
 from vexxy.integrations.osv.feed import OsvFeed
 from vexxy.integrations.secret_files import folder as secret_files
 from vexxy.kit.db import Database, Role
@@ -118,6 +127,7 @@ class Service:
         request: PostgreSQL for the API, bound to one organization a transaction.
         worker: The same for background work.
         system: PostgreSQL across organizations: queue, sign-in, sweeps, operators.
+        identity: Keys, password hashing and mail.
     """
 
     settings: ServiceSettings
@@ -125,6 +135,72 @@ class Service:
     worker: Database
     system: Database
     sealer: Sealer
+    identity: IdentityTools
+
+
+def identity_tools(settings: ServiceSettings) -> IdentityTools:
+    """Return what checks and signs tokens, hashes passwords and sends mail.
+
+    Raises:
+        Unavailable: A secret is weak, or a key cannot be used; nothing may start so.
+    """
+    production = settings.environment is Environment.PRODUCTION
+    service_keys = _secrets(settings.core_service_key)
+    for key in service_keys:
+        token_rules.check_secret(key, name="CORE_SERVICE_KEY", production=production)
+    mail = settings.mail_url
+    return IdentityTools(
+        tokens=_tokens(settings, production=production),
+        passwords=Passwords(),
+        mail=SmtpMail(mail.get_secret_value(), sender=settings.mail_from) if mail else None,
+        service_keys=service_keys,
+        policy=Policy(
+            public_url=settings.public_url.rstrip("/"),
+            registration_open=settings.registration_open,
+        ),
+    )
+
+
+def _tokens(settings: ServiceSettings, *, production: bool) -> Tokens:
+    published = bool(settings.jwt_public_key or settings.jwt_jwks_url)
+    if settings.jwt_algorithm != "HS256" and not published:
+        raise UnusableKey(
+            f"JWT_ALGORITHM is {settings.jwt_algorithm} and no public key is set",
+            hint="set JWT_PUBLIC_KEY or JWT_JWKS_URL",
+        )
+    private = settings.jwt_private_key
+    return Tokens(
+        TokenSettings(
+            secrets=_secrets(settings.jwt_secret_key),
+            public_keys=token_rules.pem_texts(_text(settings.jwt_public_key)),
+            private_key=_text(private.get_secret_value()) if private else None,
+            issuers=settings.jwt_issuer,
+            audiences=settings.jwt_audience,
+            lifetime_seconds=settings.jwt_expiration_seconds,
+            production=production,
+        ),
+        sources=[key_sets.source(settings.jwt_jwks_url)] if settings.jwt_jwks_url else [],
+    )
+
+
+def _secrets(setting: SecretStr | None) -> tuple[str, ...]:
+    if setting is None:
+        return ()
+    words = (word.strip() for word in setting.get_secret_value().split(","))
+    return tuple(word for word in words if word)
+
+
+def _text(pem_or_file: str | None) -> str:
+    """Return the PEM text itself, or that of the file that is named."""
+    if not pem_or_file or "-----BEGIN" in pem_or_file:
+        # Where a variable cannot hold lines, they are written as `\n`.
+        return (pem_or_file or "").replace("\\n", "\n")
+    try:
+        return Path(pem_or_file).read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnusableKey(
+            "the file of a key cannot be read", hint="JWT_PUBLIC_KEY or JWT_PRIVATE_KEY"
+        ) from error
 
 
 @contextmanager
@@ -143,6 +219,7 @@ def service(
             worker=databases[Role.WORKER],
             system=databases[Role.SYSTEM],
             sealer=Sealer(sealing_keys),
+            identity=identity_tools(settings),
         )
     finally:
         for database in databases.values():

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -141,6 +141,46 @@ class ServiceSettings(BaseSettings):
     jwt_secret_key: SecretStr | None = Field(
         default=None,
         description="Secret shared with base VEXxy; several, newest first, by commas",
+    )
+    jwt_algorithm: Literal["HS256", "RS256", "ES256"] = Field(
+        default="HS256",
+        description="How base VEXxy signs; RS256 and ES256 need a public key or a key set",
+    )
+    jwt_public_key: str | None = Field(
+        default=None,
+        description="Public key in PEM, or the file of one; several may stand in a file",
+    )
+    jwt_private_key: SecretStr | None = Field(
+        default=None, description="Private key in PEM, or its file, that signs our tokens"
+    )
+    jwt_jwks_url: str | None = Field(
+        default=None, description="Key set of base VEXxy: https address, or a file"
+    )
+    jwt_issuer: Names = Field(
+        default=(), description="Issuers whose tokens are taken; unset, any. First is ours"
+    )
+    jwt_audience: Names = Field(
+        default=(), description="Audiences that tokens may be for; unset, those with none"
+    )
+    jwt_expiration_seconds: int = Field(
+        default=3600, ge=60, le=86_400, description="How long a token of ours holds"
+    )
+    core_service_key: SecretStr | None = Field(
+        default=None,
+        description="What base VEXxy shows to synchronize; several by commas; unset, none",
+    )
+    registration_open: bool = Field(
+        default=True, description="Whether a stranger may found an organization"
+    )
+    public_url: str = Field(
+        default="http://127.0.0.1:8001", description="Where people reach the service"
+    )
+    mail_url: SecretStr | None = Field(
+        default=None,
+        description="Mail server, smtps://user:password@host; unset, operators give links",
+    )
+    mail_from: str = Field(
+        default="vexxy@localhost", description="The address that mail comes from"
     )
     secrets_key: SecretStr | None = Field(
         default=None,

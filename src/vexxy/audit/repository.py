@@ -100,7 +100,8 @@ def _entry(row: AuditEntry) -> Entry:
         before_state=row.before_state,
         after_state=row.after_state,
         metadata=row.context,
-        ip_address=row.ip_address,
+        # The driver reads inet as an address object.
+        ip_address=None if row.ip_address is None else str(row.ip_address),
         user_agent=row.user_agent,
         created_at=row.created_at,
     )

@@ -1,12 +1,17 @@
-"""What a route asks for: its adapters and its transaction."""
+"""What a route asks for: its adapters, transaction, caller, and their permission."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated
 
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
+from vexxy.audit.types import Actor
 from vexxy.bootstrap import Service
+from vexxy.http import addresses
+from vexxy.identity import service as identity
+from vexxy.identity.types import Identity, Permission, Principal
+from vexxy.kit.errors import PermissionDenied
 
 
 def service(request: Request) -> Service:
@@ -18,6 +23,28 @@ def service(request: Request) -> Service:
 Adapters = Annotated[Service, Depends(service)]
 
 
+def credentials(request: Request, adapters: Adapters) -> Principal:
+    """Say who the request claims to be, as far as its credentials prove it.
+
+    Raises:
+        Unauthenticated: There are none, or they do not hold.
+    """
+    return identity.authenticate(
+        adapters.identity,
+        authorization=request.headers.get("authorization"),
+        api_key=request.headers.get("x-api-key"),
+    )
+
+
+Proven = Annotated[Principal, Depends(credentials)]
+
+
+def transaction(adapters: Adapters, principal: Proven) -> Iterator[Session]:
+    """Provide a session bound to the caller's organization."""
+    with adapters.request.transaction(principal.organization_id) as session:
+        yield session
+
+
 def system_transaction(adapters: Adapters) -> Iterator[Session]:
     """Provide a session for what happens before anybody is known."""
     with adapters.system.transaction() as session:
@@ -26,4 +53,65 @@ def system_transaction(adapters: Adapters) -> Iterator[Session]:
 
 # "function" ends the transaction before the answer leaves: with FastAPI's default the
 # answer 200 is sent first and the commit may still fail.
+Transaction = Annotated[Session, Depends(transaction, scope="function")]
 SystemTransaction = Annotated[Session, Depends(system_transaction, scope="function")]
+
+
+def caller(principal: Proven, session: Transaction) -> Identity:
+    """Say what the caller may do; the database decides, not the token.
+
+    Raises:
+        Unauthenticated: The user is gone, inactive, elsewhere or logged out.
+    """
+    return identity.resolve(session, principal)
+
+
+Caller = Annotated[Identity, Depends(caller)]
+
+
+def require(permission: Permission) -> Callable[[Identity], Identity]:
+    """Return a dependency that lets only callers with the permission pass."""
+
+    def check(who: Caller) -> Identity:
+        if permission not in who.permissions:
+            raise PermissionDenied(f"this needs the permission {permission}")
+        return who
+
+    return check
+
+
+def person(who: Caller) -> Identity:
+    """Let only a person who signed in pass, not a program with an API key."""
+    identity.check_person(who)
+    return who
+
+
+Person = Annotated[Identity, Depends(person)]
+
+
+def client_address(request: Request) -> str:
+    """Return the client's address, empty where a Unix socket's peer has none."""
+    found = request.scope.get(addresses.ADDRESS)
+    if found is None and request.client is not None:
+        found = request.client.host
+    return str(found or "")
+
+
+ClientAddress = Annotated[str, Depends(client_address)]
+
+
+def acting(request: Request, who: Caller) -> Actor:
+    """Say who the record of acts shall name."""
+    return identity.actor(who, **origin(request))
+
+
+Acting = Annotated[Actor, Depends(acting)]
+
+
+def origin(request: Request) -> dict[str, str | None]:
+    """Return where a request came from, as the record of acts keeps it."""
+    return {
+        "ip_address": client_address(request) or None,
+        "user_agent": request.headers.get("user-agent"),
+        "request_id": request.scope.get("vexxy.request_id"),
+    }
