@@ -7,10 +7,17 @@ from typing import Any, Final, NamedTuple
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from vexxy.kit import clock, errors
+from vexxy.kit import clock, errors, logging
 from vexxy.kit.errors import VexxyError
+
+log: Final = logging.logger(__name__)
+# Of the faults of one request, as many as somebody would read.
+ERRORS_MAX: Final = 100
+TEXT_MAX: Final = 500
 
 
 class Answer(NamedTuple):
@@ -41,6 +48,12 @@ _CODES: Final[Mapping[int, str]] = {
     HTTPStatus.METHOD_NOT_ALLOWED: "VALIDATION_ERROR",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "VALIDATION_ERROR",
     HTTPStatus.UNPROCESSABLE_ENTITY: "VALIDATION_ERROR",
+}
+# In place of the framework's one or two words.
+_MESSAGES: Final[Mapping[int, str]] = {
+    HTTPStatus.NOT_FOUND: "there is nothing at this path",
+    HTTPStatus.METHOD_NOT_ALLOWED: "this path does not take this method",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "the body is larger than this route takes",
 }
 
 
@@ -80,7 +93,7 @@ def _respond(
     )
 
 
-def _product(request: Request, error: Exception) -> JSONResponse:
+async def _product(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, VexxyError)  # noqa: S101  registered for nothing else
     details = dict(error.details)
     if error.hint:
@@ -88,18 +101,26 @@ def _product(request: Request, error: Exception) -> JSONResponse:
     headers = {}
     if isinstance(error, errors.RateLimited):
         headers["Retry-After"] = str(error.retry_after_seconds)
+        details["retry_after_seconds"] = error.retry_after_seconds
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
-    return _respond(
-        request, answer_of(error), error.message, details=details, headers=headers
-    )
+    answer = answer_of(error)
+    if answer.code == "VALIDATION_ERROR":
+        # Clients read the list of a 400, whoever found the fault.
+        details.setdefault("errors", [{"loc": ["request"], "message": error.message}])
+    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("request.unavailable", reason=error.message, kept=error.kept)
+    return _respond(request, answer, error.message, details=details, headers=headers)
 
 
-def _malformed(request: Request, error: Exception) -> JSONResponse:
+async def _malformed(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101  see `_product`
     found = [
-        {"loc": [str(part) for part in item["loc"]], "message": item["msg"]}
-        for item in error.errors()[:100]
+        {
+            "loc": [_writable(part) for part in item["loc"]],
+            "message": _writable(item["msg"]),
+        }
+        for item in error.errors()[:ERRORS_MAX]
     ]
     return _respond(
         request,
@@ -109,14 +130,36 @@ def _malformed(request: Request, error: Exception) -> JSONResponse:
     )
 
 
-def _plain(request: Request, error: Exception) -> JSONResponse:
+def _writable(part: object) -> str:
+    """Return it as text that UTF-8 can hold: a client may name a field with half a pair."""
+    text = str(part)[:TEXT_MAX]
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+async def _plain(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  see `_product`
     code = _CODES.get(error.status_code, "VALIDATION_ERROR")
+    message = _MESSAGES.get(error.status_code, str(error.detail))
+    details: dict[str, Any] = {}
+    if code == "VALIDATION_ERROR":
+        details["errors"] = [{"loc": ["request"], "message": message}]
     return _respond(
         request,
         Answer(HTTPStatus(error.status_code), code),
-        str(error.detail),
+        message,
+        details=details,
         headers=error.headers,
+    )
+
+
+async def _database(request: Request, error: Exception) -> JSONResponse:
+    """Answer for a database that is away, full or slow; its words stay in the log."""
+    log.warning("database.unavailable", exc_info=error)
+    return _respond(
+        request,
+        ANSWERS[errors.Unavailable],
+        "the database is busy or cannot be reached",
+        details={"hint": "try again in a moment"},
     )
 
 
@@ -125,3 +168,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(VexxyError, _product)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _plain)
+    app.add_exception_handler(OperationalError, _database)
+    app.add_exception_handler(PoolTimeout, _database)

@@ -26,7 +26,7 @@ SILENCED: Final = ("uvicorn.access", "httpx", "httpcore")
 
 def logger(name: str) -> Any:  # noqa: ANN401  structlog's loggers are lazy proxies
     """Return the logger of a module; its lines carry the module's name."""
-    return structlog.get_logger(name, logger=name)
+    return structlog.get_logger(source=name)
 
 
 @contextmanager

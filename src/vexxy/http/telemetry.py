@@ -1,0 +1,82 @@
+"""OpenTelemetry: off unless its own environment names say where traces go.
+
+The libraries are an optional extra (`pip install vexxy-enterprise[telemetry]`). The
+request's own span is FastAPI's, which begins to speak as soon as a provider is set.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Final
+
+from vexxy.kit import logging, tracing
+from vexxy.kit.tracing import Attribute
+
+log: Final = logging.logger(__name__)
+# Any of these asks for traces (opentelemetry.io, SDK environment variables).
+ASKED_BY: Final = (
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+)
+DISABLED: Final = "OTEL_SDK_DISABLED"
+
+
+def asked(environment: Mapping[str, str]) -> bool:
+    """Tell whether the environment names a receiver and does not switch it off."""
+    if environment.get(DISABLED, "").lower() == "true":
+        return False
+    return any(environment.get(name) for name in ASKED_BY)
+
+
+def install(service_name: str) -> Callable[[], None]:
+    """Send traces where the environment says; return what ends that.
+
+    Without the environment, or without the libraries, nothing is sent; the second is
+    said in the log.
+    """
+    if not asked(os.environ):
+        return _nothing
+    try:
+        return _installed(service_name)
+    except ImportError:
+        log.warning(
+            "telemetry.absent", hint="pip install 'vexxy-enterprise[telemetry]' for traces"
+        )
+        return _nothing
+
+
+def _nothing() -> None:
+    """End nothing."""
+
+
+def _installed(service_name: str) -> Callable[[], None]:
+    from opentelemetry import trace  # noqa: PLC0415  an optional extra
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
+        OTLPSpanExporter,
+    )
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+
+    name = os.environ.get("OTEL_SERVICE_NAME", service_name)
+    provider = TracerProvider(resource=Resource.create({"service.name": name}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(provider)
+    tracing.install(Spans(provider.get_tracer("vexxy")))
+    return provider.shutdown
+
+
+class Spans:
+    """Our spans, on a tracer of OpenTelemetry."""
+
+    def __init__(self, tracer: object) -> None:
+        self._tracer = tracer
+
+    def span(
+        self, name: str, attributes: Mapping[str, Attribute]
+    ) -> AbstractContextManager[object]:
+        """Open a span below the one that is current."""
+        opened: AbstractContextManager[object] = self._tracer.start_as_current_span(  # type: ignore[attr-defined]
+            name, attributes={f"vexxy.{key}": value for key, value in attributes.items()}
+        )
+        return opened
