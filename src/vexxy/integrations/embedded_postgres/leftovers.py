@@ -25,38 +25,59 @@ def state(directory: Path) -> tuple[int, str] | None:
 
 
 def end(directory: Path) -> None:
-    """End a server that runs on this directory, and remove the file of one that died.
+    """End the server that runs on this directory, and remove the file of one that died.
 
     The caller holds the directory's lock, so whoever runs there has lost its master.
     PostgreSQL takes a pid file for a living server's when its number belongs to any
-    process by now; only one that works in the cluster's folder is one.
+    process by now, and does not start beside a process that outlived a killed server;
+    here only those that work in the cluster's folder count, and they are ended.
 
     Raises:
-        DatabaseFailed: It cannot be ended.
+        DatabaseFailed: They cannot be ended.
     """
-    found = state(directory)
-    if found is None:
-        return
-    pid = found[0]
     for number, seconds in STEPS:
-        if number is not None and _runs(pid, directory):
-            os.kill(pid, number)
+        left = _members(directory)
+        if number is not None:
+            for pid in left:
+                _send(pid, number)
         deadline = time.monotonic() + seconds
-        while _runs(pid, directory) and time.monotonic() < deadline:
+        while left and time.monotonic() < deadline:
             time.sleep(CHECK_SECONDS)
-    if _runs(pid, directory):
-        raise DatabaseFailed(
-            f"an earlier PostgreSQL, process {pid}, does not end",
-            hint=f"end it: kill -QUIT {pid}",
-        )
-    _pid_file(directory).unlink(missing_ok=True)
+            left = _members(directory)
+        if not left:
+            _pid_file(directory).unlink(missing_ok=True)
+            return
+    raise DatabaseFailed(
+        f"an earlier PostgreSQL does not end: {', '.join(map(str, left))}",
+        hint=f"end it: kill -QUIT {left[0]}",
+    )
 
 
-def _runs(pid: int, directory: Path) -> bool:
+def _members(directory: Path) -> list[int]:
+    """Return the server's processes: they work in the cluster's folder."""
+    folder = directory / cluster.CLUSTER
+    if not folder.exists():
+        return []
+    return [
+        int(process.name)
+        for process in Path("/proc").iterdir()
+        if process.name.isdecimal() and _works_in(process, folder)
+    ]
+
+
+def _works_in(process: Path, folder: Path) -> bool:
     try:
-        return Path(f"/proc/{pid}/cwd").samefile(directory / cluster.CLUSTER)
+        named = (process / "comm").read_text() == "postgres\n"
+        return named and (process / "cwd").samefile(folder)
     except OSError:
         return False
+
+
+def _send(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
 
 
 def _pid_file(directory: Path) -> Path:

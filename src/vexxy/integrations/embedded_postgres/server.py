@@ -19,6 +19,7 @@ from vexxy.integrations.embedded_postgres.programs import Account
 
 NAME: Final = "vexxy"
 START_SECONDS_MAX: Final = 60.0
+STARTS_MAX: Final = 3
 STOP_SECONDS_MAX: Final = 20.0
 CHECK_SECONDS: Final = 0.02
 LOG_BYTES_MAX: Final = 10_000_000
@@ -57,7 +58,6 @@ def start(directory: Path, *, durable: bool = True) -> "Server":
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.ExitStack() as undo:
         lock = undo.enter_context(_lock(directory))
-        leftovers.end(directory)
         runner = cluster.prepare(directory)
         server = Server(directory, runner, lock=lock, durable=durable)
         undo.callback(server.stop)
@@ -102,12 +102,13 @@ class Server:
             DatabaseFailed: It did not start.
         """
         deadline = time.monotonic() + START_SECONDS_MAX
-        while not self._try(deadline):
-            # Processes of one that was killed may hold its memory for a moment.
-            if time.monotonic() > deadline:
-                raise self._failure("did not start")
+        for _ in range(STARTS_MAX):
+            # Processes of one that was killed hold its memory.
             leftovers.end(self._directory)
-            time.sleep(0.2)
+            if self._try(deadline):
+                break
+        else:
+            raise self._failure("did not start")
         self._furnish()
 
     def stop(self) -> None:
