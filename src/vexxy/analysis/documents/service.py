@@ -2,6 +2,7 @@
 
 import codecs
 import hashlib
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ def store_sbom(session: Session, upload: Upload) -> Sbom:
         id=ids.new_id(),
         organization_id=upload.organization_id,
         name=name[:NAME_MAX],
-        format=inventory.sources[0].partition(" ")[0].lower(),
+        format=_format(inventory.sources[0]),
         digest=f"sha256:{hashlib.sha256(upload.content).hexdigest()}",
         size_bytes=size,
         packages=len(inventory.packages),
@@ -84,6 +85,11 @@ def store_sbom(session: Session, upload: Upload) -> Sbom:
     session.add(row)
     session.flush()
     return _sbom(row)
+
+
+def _format(source: str) -> str:
+    """Return `spdx` of `SPDX 2.3`."""
+    return re.split(r"[^a-z]", source.lower(), maxsplit=1)[0]
 
 
 def _storable(text: str) -> str:

@@ -1,0 +1,270 @@
+"""Submit an analysis, follow it, read what came out, cancel it."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from vexxy.analysis.documents import service as documents
+from vexxy.analysis.submission import repository, rules, wire
+from vexxy.analysis.submission.errors import AnalysisEnded, AnalysisNotFound
+from vexxy.analysis.submission.models import AnalysisRow
+from vexxy.analysis.submission.types import (
+    TERMINAL,
+    Accepted,
+    Config,
+    Filter,
+    Listed,
+    Progress,
+    Results,
+    Status,
+    Submission,
+)
+from vexxy.analysis.types import Profile
+from vexxy.audit import service as audit
+from vexxy.audit.types import Act, Actor
+from vexxy.billing.types import Plan
+from vexxy.jobs import service as jobs
+from vexxy.jobs.types import NewJob
+from vexxy.kit import clock, ids
+from vexxy.kit.sealing import Sealer
+
+KIND: Final = "analysis"
+ATTEMPTS_MAX: Final = 3
+CANCELLED_PHASE: Final = "Cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On whose behalf, and on which terms, something is submitted.
+
+    Attributes:
+        files_allowed: Whether `image_ref` may be the path of an archive on this machine.
+    """
+
+    organization_id: UUID
+    actor: Actor
+    plan: Plan
+    submitted_by: UUID | None = None
+    files_allowed: bool = False
+
+
+def submit(
+    session: Session, submission: Submission, *, terms: Terms, sealer: Sealer
+) -> Accepted:
+    """Take in an analysis and queue it; both or neither.
+
+    What the plan lacks is left out and named, not refused.
+
+    Raises:
+        SubmissionRefused: A field is malformed or outside its bounds.
+        SbomNotFound: `sbom_id` names none of the organization's.
+    """
+    rules.check(submission, files_allowed=terms.files_allowed)
+    if submission.sbom_id is not None:
+        documents.get_sbom(session, submission.sbom_id)
+    wanted = rules.config_of(submission.profile, submission.config)
+    config, skipped = rules.allowed(wanted, terms.plan.features)
+    row = _row(submission, config, terms=terms)
+    row.skipped_features = [feature.value for feature in skipped]
+    if submission.config.environment:
+        row.sealed_environment = sealer.seal(
+            wire.environment_bytes(submission.config.environment),
+            context=wire.sealing_context(row.id),
+        )
+    session.add(row)
+    session.flush()
+    row.queue_job_id = jobs.enqueue(
+        session,
+        NewJob(
+            kind=KIND,
+            organization_id=terms.organization_id,
+            payload={"analysis_id": str(row.id)},
+            priority=terms.plan.priority,
+            key=f"{KIND}:{row.id}",
+            deadline_seconds=row.deadline_seconds,
+            max_attempts=ATTEMPTS_MAX,
+        ),
+    )
+    session.flush()
+    _record(session, row, terms.actor, action="analysis.submitted")
+    return _accepted(row)
+
+
+def _row(submission: Submission, config: Config, *, terms: Terms) -> AnalysisRow:
+    return AnalysisRow(
+        id=ids.new_id(),
+        organization_id=terms.organization_id,
+        submitted_by=terms.submitted_by,
+        image_ref=submission.image_ref,
+        image_digest=rules.digest_of(submission),
+        sbom_id=submission.sbom_id,
+        profile=submission.profile.value,
+        config=wire.config_object(config),
+        status=Status.QUEUED.value,
+        priority=terms.plan.priority,
+        deadline_seconds=rules.deadline_seconds(config),
+        estimated_duration_minutes=rules.estimated_minutes(config),
+        estimated_cost_credits=rules.worst_case_credits(config),
+        created_at=clock.instant(),
+    )
+
+
+def _accepted(row: AnalysisRow) -> Accepted:
+    return Accepted(
+        job_id=row.id,
+        status=Status(row.status),
+        image_ref=row.image_ref,
+        image_digest=row.image_digest,
+        estimated_duration_minutes=row.estimated_duration_minutes,
+        estimated_cost_credits=row.estimated_cost_credits,
+        skipped_features=tuple(row.skipped_features),
+        created_at=row.created_at,
+    )
+
+
+def get_progress(session: Session, analysis_id: UUID) -> Progress:
+    """Return how far an analysis is.
+
+    Raises:
+        AnalysisNotFound: None of that id in the organization.
+    """
+    return progress_of(_get(session, analysis_id))
+
+
+def list_progress(session: Session, analysis_ids: Collection[UUID]) -> dict[UUID, Progress]:
+    """Return how far those analyses are that the organization has."""
+    rows = repository.list_progress(session, analysis_ids)
+    return {row.id: progress_of(row) for row in rows}
+
+
+def progress_of(row: AnalysisRow) -> Progress:
+    """Return how far the analysis of a row is."""
+    status = Status(row.status)
+    return Progress(
+        job_id=row.id,
+        status=status,
+        progress_percent=row.progress_percent,
+        current_phase=row.current_phase,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        estimated_completion=rules.estimated_completion(
+            status, row.started_at, row.estimated_duration_minutes
+        ),
+        completed_at=row.completed_at,
+        error_message=row.error_message,
+        revision=row.revision,
+    )
+
+
+def get_results(session: Session, analysis_id: UUID) -> Results:
+    """Return an analysis with everything that came out so far.
+
+    Raises:
+        AnalysisNotFound: None of that id in the organization.
+    """
+    found = repository.find_results(session, analysis_id)
+    if found is None:
+        raise AnalysisNotFound(analysis_id)
+    results = Results(**{**found, "status": Status(found["status"])})
+    if results.status is Status.COMPLETE:
+        return results
+    # What an attempt has kept for the next one is no result yet.
+    return replace(
+        results,
+        vex_document=None,
+        generated_vex_id=None,
+        execution_profile=None,
+        reachability_results=None,
+        security_findings=None,
+        summary=None,
+    )
+
+
+def list_(
+    session: Session, wanted: Filter, *, skip: int, limit: int
+) -> tuple[int, Sequence[Listed]]:
+    """Return how many analyses there are, and some of them, newest first."""
+    rows = repository.list_(session, wanted, skip=skip, limit=limit)
+    return repository.count(session, wanted), [_listed(row) for row in rows]
+
+
+def _listed(row: AnalysisRow) -> Listed:
+    return Listed(
+        job_id=row.id,
+        status=Status(row.status),
+        image_ref=row.image_ref,
+        image_digest=row.image_digest,
+        profile=Profile(row.profile),
+        progress_percent=row.progress_percent,
+        current_phase=row.current_phase,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        completed_at=row.completed_at,
+        cost_credits=row.cost_credits,
+        generated_vex_id=row.generated_vex_id,
+        error_message=row.error_message,
+    )
+
+
+def cancel(session: Session, analysis_id: UUID, *, actor: Actor) -> Progress:
+    """End an analysis that is not over; nothing of it is charged.
+
+    It is cancelled with the commit: whatever its worker still brings is refused. The
+    worker hears of it through the queue, kills what runs and removes the sandbox.
+
+    Raises:
+        AnalysisNotFound: None of that id in the organization.
+        AnalysisEnded: It is complete, failed or cancelled already.
+    """
+    row = repository.lock(session, analysis_id)
+    if row is None:
+        raise AnalysisNotFound(analysis_id)
+    before = Status(row.status)
+    if before in TERMINAL:
+        raise AnalysisEnded(analysis_id, before)
+    repository.become(
+        session,
+        analysis_id,
+        Status.CANCELLED,
+        completed_at=clock.instant(),
+        current_phase=CANCELLED_PHASE,
+        cost_credits=0,
+        sealed_environment=None,
+    )
+    if row.queue_job_id is not None:
+        jobs.cancel(session, row.queue_job_id)
+    _record(session, row, actor, action="analysis.cancelled", before=before)
+    return get_progress(session, analysis_id)
+
+
+def _record(
+    session: Session,
+    row: AnalysisRow,
+    actor: Actor,
+    *,
+    action: str,
+    before: Status | None = None,
+) -> None:
+    now = {"image_ref": row.image_ref, "image_digest": row.image_digest}
+    audit.record(
+        session,
+        Act(
+            action=action,
+            actor=actor,
+            organization_id=row.organization_id,
+            resource_type="analysis",
+            resource_id=row.id,
+            before=None if before is None else {"status": before.value},
+            after=now if before is None else {"status": Status.CANCELLED.value},
+        ),
+    )
+
+
+def _get(session: Session, analysis_id: UUID) -> AnalysisRow:
+    row = repository.find(session, analysis_id)
+    if row is None:
+        raise AnalysisNotFound(analysis_id)
+    return row
