@@ -7,12 +7,13 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from vexxy.bootstrap import Service
-from vexxy.http import addresses, errors, metrics, openapi, pages
+from vexxy.http import addresses, errors, idempotency, metrics, openapi, pages
 from vexxy.http.access import Access
 from vexxy.http.addresses import Addresses
 from vexxy.http.bodies import Bodies
 from vexxy.http.deadlines import Deadlines
 from vexxy.http.hosts import Hosts
+from vexxy.http.idempotency import Replayed
 from vexxy.http.rates import AddressRates, Rates
 from vexxy.kit.buckets import Limiter, Rate
 from vexxy.kit.errors import InvalidInput
@@ -39,6 +40,7 @@ def create(service: Service) -> FastAPI:
     app.state.service = service
     app.state.rates = _rates(service)
     errors.install(app)
+    app.add_exception_handler(Replayed, idempotency.replay)
     openapi.install(app)
     pages.add_documentation(app)
     pages.add_metrics(app, metrics.install())

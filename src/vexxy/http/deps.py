@@ -11,6 +11,7 @@ from vexxy.bootstrap import Service
 from vexxy.http import addresses
 from vexxy.identity import service as identity
 from vexxy.identity.types import Identity, Permission, Principal
+from vexxy.kit import logging
 from vexxy.kit.errors import PermissionDenied
 
 
@@ -57,13 +58,27 @@ Transaction = Annotated[Session, Depends(transaction, scope="function")]
 SystemTransaction = Annotated[Session, Depends(system_transaction, scope="function")]
 
 
-def caller(principal: Proven, session: Transaction) -> Identity:
+def resolved(principal: Proven, session: Transaction) -> Identity:
     """Say what the caller may do; the database decides, not the token.
 
     Raises:
         Unauthenticated: The user is gone, inactive, elsewhere or logged out.
     """
     return identity.resolve(session, principal)
+
+
+async def caller(request: Request, who: Annotated[Identity, Depends(resolved)]) -> Identity:
+    """Return the caller, counted against what their organization may ask.
+
+    Counted here and not sooner: an API key names its organization itself, and until the
+    database has agreed anybody could use up another organization's requests with it.
+
+    Raises:
+        RateLimited: The organization asked too often.
+    """
+    logging.note(organization_id=who.organization_id, user_id=who.user_id)
+    await request.app.state.rates.spend(who.organization_id)
+    return who
 
 
 Caller = Annotated[Identity, Depends(caller)]
