@@ -13,7 +13,8 @@ from typing import Final
 import pytest
 
 from vexxy.reachability.calls.golang import program as programs
-from vexxy.reachability.calls.golang.graph import Closure, Graph
+from vexxy.reachability.calls.golang.closure import Closure
+from vexxy.reachability.calls.golang.graph import Graph
 from vexxy.reachability.calls.types import Reach
 from vexxy.reachability.wire import goflow
 

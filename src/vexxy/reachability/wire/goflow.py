@@ -50,10 +50,14 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What of a function can run: what that refers to, and the types that it waits for."""
+    """What of a function can run: what that refers to, and the types that it waits for.
+
+    `live` are the addresses of its instructions.
+    """
 
     targets: frozenset[int]
     waits_for: frozenset[int]
+    live: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ class Function:
         for one in self.instructions.values():
             first, _, second = one.operands.partition(", ")
             if one.name.startswith("mov") and second == operand:
-                yield one.end, _family(first)
+                yield one.end, family(first)
 
     def following(self, one: Instruction, *, unequal: bool = False) -> Iterator[int]:
         """Yield where control may go; `unequal` if the last comparison failed."""
@@ -135,7 +139,7 @@ class Function:
             seen.add(state)
             if len(seen) > STATES_MAX:
                 every = {each.target for each in self.instructions.values()}
-                return Used(frozenset(every), frozenset())
+                return Used(frozenset(every), frozenset(), frozenset(self.instructions))
             _, held, unequal = state
             unequal = unequal and one.name.startswith(KEEPS_FLAGS)
             compared = _compared(one, held)
@@ -149,13 +153,14 @@ class Function:
             targets |= used
             held = frozenset(kept)
             if one.target in described and one.name == "lea":
-                held |= {(_family(one.operands.partition(",")[0]), one.target)}
+                held |= {(family(one.operands.partition(",")[0]), one.target)}
             elif one.target:
                 targets.add(one.target)
             unequal = unequal or bool(dead)
             after = self.following(one, unequal=unequal)
             waiting += [(place, held, unequal) for place in after]
-        return Used(frozenset(targets), frozenset(waits))
+        live = frozenset(place for place, _, _ in seen)
+        return Used(frozenset(targets), frozenset(waits), live)
 
     def _kept(
         self, one: Instruction, held: Held, calls: Calls
@@ -169,7 +174,7 @@ class Function:
             if leaves:
                 effect = "use" if one.name == "ret" else calls(one.target, register)
             else:
-                effect = _effect(one, register)
+                effect = effect_on(one, register)
             if effect == "use":
                 used.add(place)
             if effect != "write" and not (leaves and effect):
@@ -205,7 +210,7 @@ def is_argument(function: Function, register: str, keeps: Container[int]) -> boo
         seen.add(address)
         if one.name == "jmp" and one.target not in function.instructions:
             return True
-        effect = _effect(one, register)
+        effect = effect_on(one, register)
         if effect in {"use", "compare"}:
             return True
         if effect == "" and (one.name != "call" or one.target in keeps):
@@ -235,7 +240,7 @@ def calls_slot(function: Function, slot: int) -> bool:
             is_load
             and not STACK.search(second)
             and second.removeprefix("qword ptr ") not in places
-            and _is_called(function, one.end, _family(first))
+            and _is_called(function, one.end, family(first))
         ):
             return True
     return False
@@ -252,15 +257,15 @@ def _is_called(function: Function, start: int, register: str) -> bool:
             continue
         seen.add((place, own))
         first, _, second = one.operands.partition(", ")
-        effect = _effect(one, own)
-        if one.name in {"call", "jmp"} and _family(first) == own:
+        effect = effect_on(one, own)
+        if one.name in {"call", "jmp"} and family(first) == own:
             return True
         is_passed_on = one.name.startswith(("xchg", "cmov", "push"))
         if (effect and is_passed_on) or (one.name == "jmp" and not one.target):
             return True
-        if one.name.startswith("mov") and _family(second) == own:
+        if one.name.startswith("mov") and family(second) == own:
             if "[" not in first:
-                waiting.append((one.end, _family(first)))
+                waiting.append((one.end, family(first)))
             elif STACK.search(first):
                 waiting += function.loads(first)
         elif effect:
@@ -273,23 +278,23 @@ def _is_called(function: Function, start: int, register: str) -> bool:
 def _compared(one: Instruction, held: Held) -> set[tuple[str, int]]:
     if one.name != "cmp":
         return set()
-    return {each for each in held if _effect(one, each[0]) == "compare"}
+    return {each for each in held if effect_on(one, each[0]) == "compare"}
 
 
-def _effect(one: Instruction, register: str) -> str:
+def effect_on(one: Instruction, register: str) -> str:
     """Return what is done with a register: nothing, `write`, `compare` or `use`."""
     first, _, second = one.operands.partition(", ")
-    if not any(_name(found) == register for found in REGISTER.finditer(one.operands)):
+    if not any(name_of(found) == register for found in REGISTER.finditer(one.operands)):
         return "" if one.name not in HIDDEN else "use"
     if one.name == "xor" and first == second:
         return "write"
     words = (first, second)
     if one.name == "cmp" and any(
-        FULL.fullmatch(w) and _family(w) == register for w in words
+        FULL.fullmatch(w) and family(w) == register for w in words
     ):
         inside = {name for word in words if "[" in word for name in _families(word)}
         return "use" if register in inside else "compare"
-    if one.name.startswith(WRITES) and _family(first) == register:
+    if one.name.startswith(WRITES) and family(first) == register:
         return (
             "write"
             if WIDE.fullmatch(first) and register not in _families(second)
@@ -306,15 +311,17 @@ HIDDEN: Final = frozenset({
 
 
 def _families(words: str) -> set[str]:
-    return {_name(found) for found in REGISTER.finditer(words)}
+    return {name_of(found) for found in REGISTER.finditer(words)}
 
 
-def _family(word: str) -> str:
+def family(word: str) -> str:
+    """Return the register that an operand is, by the name of its family."""
     found = REGISTER.fullmatch(word.strip())
-    return _name(found) if found else ""
+    return name_of(found) if found else ""
 
 
-def _name(found: re.Match[str]) -> str:
+def name_of(found: re.Match[str]) -> str:
+    """Return the family of a register that was found: `ax` for `al`, `r8` for `r8d`."""
     return found[1] or (f"{found[2]}x" if found[2] else "") or found[3] or found[4]
 
 

@@ -74,8 +74,13 @@ class Type:
     signature: tuple[int, ...]
     places: tuple[int, ...]
     is_named: bool
-    is_pointer: bool
+    kind: int
     asked: tuple[Method, ...] | None
+
+    @property
+    def is_pointer(self) -> bool:
+        """Whether it is a pointer to another type."""
+        return self.kind == POINTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +230,7 @@ def _type(module: Module, address: int) -> Type | None:
         signature=(*(module.word(one) for one in outer), *signatures),
         places=(*inner, *compared, *outer),
         is_named=bool(flags & IS_NAMED),
-        is_pointer=kind == POINTER,
+        kind=kind,
         asked=tuple(asked) if kind == INTERFACE else None,
     )
 

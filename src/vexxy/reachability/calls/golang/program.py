@@ -105,7 +105,7 @@ class Program:
         present = [slot for slot in slots if gocode.offset_bytes(slot) in code]
         if not present:
             return False
-        function = self._decoded(entry)
+        function = self.decoded(entry)
         return function is None or any(goflow.calls_slot(function, one) for one in present)
 
     def used(self, entry: int, alive: Callable[[int], bool]) -> goflow.Used | None:
@@ -113,24 +113,26 @@ class Program:
 
         None where its code was not understood. `alive` tells of a type.
         """
-        function = self._decoded(entry)
+        function = self.decoded(entry)
         if function is None or function.has_table:
             return None
         return function.used(
-            self._places, lambda place: alive(self.described(place)), self._effect_of_call
+            self._places, lambda place: alive(self.described(place)), self.effect_of_call
         )
 
-    def _effect_of_call(self, target: int, register: str) -> str:
-        if target in self._keeping:
+    def effect_of_call(self, target: int, register: str) -> str:
+        """Return what a call does with a register; see `goflow.Calls`."""
+        if target in self.keeping:
             return ""
         if (target, register) not in self._arguments:
-            function = self._decoded(target) if target in self.module.entries else None
+            function = self.decoded(target) if target in self.module.entries else None
             self._arguments[target, register] = function is None or goflow.is_argument(
-                function, register, self._keeping
+                function, register, self.keeping
             )
         return "use" if self._arguments[target, register] else "write"
 
-    def _decoded(self, entry: int) -> goflow.Function | None:
+    def decoded(self, entry: int) -> goflow.Function | None:
+        """Return the instructions of a function, None where they are not all understood."""
         if entry not in self._functions:
             one = self.module.table.function_at(entry)
             end = one.end if one is not None else entry
@@ -146,7 +148,7 @@ class Program:
         return {}
 
     @cached_property
-    def _keeping(self) -> frozenset[int]:
+    def keeping(self) -> frozenset[int]:
         """Functions that leave every register as it is."""
         return frozenset(
             entry for entry, name in self.names.items() if name.startswith(KEEPING)
