@@ -1,13 +1,17 @@
 """The tables of evidence."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ForeignKeyConstraint, func
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vexxy.kit.db import Base
+
+# Absent is SQL's null, never JSON's.
+_DOCUMENT: Final = JSONB(none_as_null=True)
 
 
 class EvidenceBlob(Base):
@@ -39,11 +43,11 @@ class AnalysisEvidence(Base):
     organization_id: Mapped[UUID]
     analysis_job_id: Mapped[UUID]
     evidence_type: Mapped[str]
-    evidence_data: Mapped[dict[str, Any] | None]
+    evidence_data: Mapped[dict[str, Any] | None] = mapped_column(_DOCUMENT)
     storage_path: Mapped[str]
     file_size: Mapped[int]
     checksum: Mapped[str]
-    vex_document_data: Mapped[dict[str, Any] | None]
+    vex_document_data: Mapped[dict[str, Any] | None] = mapped_column(_DOCUMENT)
     content_type: Mapped[str]
     description: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

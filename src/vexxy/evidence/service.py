@@ -6,6 +6,7 @@ without bytes.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -163,13 +164,11 @@ def open_content(store: BlobStore, evidence: Evidence) -> Opened:
         StoreFailed: The store does not answer.
     """
     blob = evidence.blob
-    stored = wire.spool()
-    try:
+    with ExitStack() as unless_whole:
+        stored = unless_whole.enter_context(wire.spool())
         wire.receive(store.read(blob.path), stored, sums=blob.sums)
         stored.seek(0)
-    except BaseException:
-        stored.close()
-        raise
+        unless_whole.pop_all()
     return Opened(evidence, stored)
 
 
