@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from vexxy.kit import tracing
 from vexxy.kit.errors import TimedOut, Unavailable, VexxyError
 
 # Seconds a request waits for a connection before it is told to come back.
@@ -103,6 +104,8 @@ class Database:
             pool_timeout=POOL_WAIT_SECONDS,
             pool_pre_ping=False,
             pool_use_lifo=True,
+            # What a statement carries is a tenant's; it has no place in an error.
+            hide_parameters=True,
         )
 
     @property
@@ -120,7 +123,10 @@ class Database:
             Unavailable: PostgreSQL is away or too busy; nothing was written.
             TimedOut: A statement took longer than it may; nothing was written.
         """
-        with Session(self._engine, expire_on_commit=False) as session:
+        with (
+            tracing.span("transaction", role=self.role),
+            Session(self._engine, expire_on_commit=False) as session,
+        ):
             try:
                 session.begin()
                 if organization_id is not None:
