@@ -7,11 +7,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pydantic import SecretStr
 
 from vexxy.advisories.ports import Feed, Histories, History, PatchSource
 from vexxy.analysis.ports import Tools
+from vexxy.analysis.submission.ports import Entitlements
+from vexxy.billing.plans import OneTier
+from vexxy.billing.types import Tier
 from vexxy.identity.errors import UnusableKey
 from vexxy.identity.passwords.service import Passwords
 from vexxy.identity.ports import Tools as IdentityTools
@@ -119,6 +123,10 @@ def run_in_helper(
     )
 
 
+# What a development machine makes itself, and production has to be given.
+SECRETS: Final = ("jwt_secret_key", "secrets_key")
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """The adapters of the service; one a process.
@@ -128,6 +136,7 @@ class Service:
         worker: The same for background work.
         system: PostgreSQL across organizations: queue, sign-in, sweeps, operators.
         identity: Keys, password hashing and mail.
+        entitlements: What each organization may use.
     """
 
     settings: ServiceSettings
@@ -136,6 +145,7 @@ class Service:
     system: Database
     sealer: Sealer
     identity: IdentityTools
+    entitlements: Entitlements
 
 
 def identity_tools(settings: ServiceSettings) -> IdentityTools:
@@ -220,6 +230,7 @@ def service(
             system=databases[Role.SYSTEM],
             sealer=Sealer(sealing_keys),
             identity=identity_tools(settings),
+            entitlements=OneTier(Tier(settings.default_tier)),
         )
     finally:
         for database in databases.values():
@@ -233,10 +244,14 @@ def completed(settings: ServiceSettings, data_directory: Path) -> ServiceSetting
         Unavailable: One is missing in production, or a kept one cannot be used.
     """
     made: dict[str, SecretStr] = {}
-    for name in ("jwt_secret_key", "secrets_key"):
+    for name in SECRETS:
         if getattr(settings, name) is not None:
             continue
         if settings.environment is Environment.PRODUCTION:
+            if name == "jwt_secret_key" and (
+                settings.jwt_public_key or settings.jwt_jwks_url
+            ):
+                continue
             raise Unavailable(
                 f"{name.upper()} is not set",
                 hint=f"production needs it: {name.upper()}=$(openssl rand -base64 32), "
@@ -264,6 +279,11 @@ def sealing_keys(settings: ServiceSettings) -> tuple[bytes, ...]:
         raise InvalidInput(
             f"SECRETS_KEY is not base64 of {KEY_BYTES} bytes",
             hint="make one: openssl rand -base64 32; several, newest first, by commas",
+        )
+    if any(len(set(key)) < KEY_BYTES // 2 for key in keys):
+        raise InvalidInput(
+            "SECRETS_KEY repeats itself and could be guessed",
+            hint="make one: openssl rand -base64 32",
         )
     return keys
 

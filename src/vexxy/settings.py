@@ -211,6 +211,23 @@ class ServiceSettings(BaseSettings):
     request_timeout_seconds: int = Field(
         default=30, ge=1, le=600, description="When a request without an answer gets 504"
     )
+    default_tier: Literal["free", "starter", "professional", "enterprise"] = Field(
+        default="free", description="The plan of every organization without a subscription"
+    )
+    sbom_bytes_max: int = Field(
+        default=32 * 1024 * 1024,
+        ge=1024,
+        le=256 * 1024 * 1024,
+        description="The largest SBOM that is taken",
+    )
+    image_archives_allowed: bool = Field(
+        default=False,
+        description="Take `image_ref` as the path of an archive on the worker's machine; "
+        "only where everybody who submits may read its files",
+    )
+    event_streams_per_organization: int = Field(
+        default=20, ge=1, le=1000, description="Live streams of progress at once"
+    )
     metrics_token: SecretStr | None = Field(
         default=None, description="Bearer token that /metrics asks for; unset, none"
     )

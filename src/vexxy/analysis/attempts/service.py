@@ -1,0 +1,280 @@
+"""What a worker writes about the analysis that it runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from vexxy.analysis import publication
+from vexxy.analysis import wire as analysis_wire
+from vexxy.analysis.attempts import rules
+from vexxy.analysis.attempts.types import Failure
+from vexxy.analysis.documents import service as documents
+from vexxy.analysis.publication import Publisher
+from vexxy.analysis.submission import repository, wire
+from vexxy.analysis.submission import rules as submission_rules
+from vexxy.analysis.submission.errors import (
+    AnalysisNotFound,
+    AnalysisOver,
+    EnvironmentUnreadable,
+)
+from vexxy.analysis.submission.models import AnalysisRow
+from vexxy.analysis.submission.types import TERMINAL, Config, Status, Work
+from vexxy.analysis.types import Observation, Result
+from vexxy.images.types import Image
+from vexxy.kit import clock
+from vexxy.kit.errors import InvalidInput
+from vexxy.kit.progress import Progress
+from vexxy.kit.sealing import Sealer
+
+STARTED_PHASE = "Starting"
+DONE_PHASE = "Complete"
+FAILED_PHASE = "Failed"
+_RUNS = (Status.RUNNING, Status.ANALYZING)
+
+
+def begin(
+    session: Session, analysis_id: UUID, *, attempt: int, sealer: Sealer
+) -> Work | None:
+    """Take an analysis up, for the first time or again; None when it is over.
+
+    Raises:
+        AnalysisNotFound: None of that id in the organization.
+        EnvironmentUnreadable: Its variables were sealed with a key that is not here.
+    """
+    row = repository.lock(session, analysis_id)
+    if row is None:
+        raise AnalysisNotFound(analysis_id)
+    if Status(row.status) in TERMINAL:
+        return None
+    work = _work(session, row, sealer=sealer)
+    if row.status == Status.QUEUED:
+        repository.become(
+            session,
+            analysis_id,
+            Status.RUNNING,
+            started_at=clock.instant(),
+            current_phase=STARTED_PHASE,
+        )
+    else:
+        repository.change(session, analysis_id, from_=_RUNS, retry_count=attempt - 1)
+    return work
+
+
+def _work(session: Session, row: AnalysisRow, *, sealer: Sealer) -> Work:
+    profile = repository.read_profile(session, row.id) if row.observation else None
+    observation = None
+    if row.observation and profile:
+        observation = wire.read_observation(row.observation, profile)
+    sbom = None
+    if row.sbom_id is not None:
+        _, sbom = documents.read_sbom(session, row.sbom_id)
+    return Work(
+        analysis_id=row.id,
+        organization_id=row.organization_id,
+        image_ref=row.image_ref,
+        image_digest=row.image_digest,
+        config=wire.read_config(row.config),
+        environment=_environment(row, sealer),
+        observation=observation,
+        sbom=sbom,
+    )
+
+
+def _environment(row: AnalysisRow, sealer: Sealer) -> Mapping[str, str]:
+    if row.sealed_environment is None:
+        return {}
+    try:
+        opened = sealer.open(row.sealed_environment, context=wire.sealing_context(row.id))
+    except InvalidInput as error:
+        raise EnvironmentUnreadable(
+            "the environment of the analysis cannot be opened by this worker",
+            hint="SECRETS_KEY has to be the same for every process of the service",
+        ) from error
+    return wire.read_environment(opened)
+
+
+def note_progress(session: Session, analysis_id: UUID, progress: Progress) -> None:
+    """Tell where the analysis is.
+
+    Raises:
+        AnalysisOver: It was ended meanwhile, so whoever works on it may stop.
+    """
+    changed = repository.change(
+        session,
+        analysis_id,
+        from_=_RUNS,
+        progress_percent=min(99, progress.percent),
+        current_phase=progress.phase,
+    )
+    _demand(changed, analysis_id)
+
+
+def note_image(session: Session, analysis_id: UUID, image: Image) -> None:
+    """Record which image is meant, unless that was named: later attempts run the same.
+
+    Raises:
+        AnalysisOver: It was ended meanwhile.
+    """
+    row = repository.lock(session, analysis_id)
+    if row is None or Status(row.status) in TERMINAL:
+        raise AnalysisOver(analysis_id)
+    if row.image_digest is None:
+        repository.change(session, analysis_id, from_=_RUNS, image_digest=image.digest)
+
+
+def keep_observation(session: Session, analysis_id: UUID, observation: Observation) -> None:
+    """Keep what was seen: from now on an attempt only has to decide.
+
+    Doing it again changes nothing.
+
+    Raises:
+        AnalysisOver: It was ended meanwhile.
+    """
+    sandbox = observation.profile.sandbox_id
+    kept = repository.become(
+        session,
+        analysis_id,
+        Status.ANALYZING,
+        execution_profile=wire.storable(observation.profile),
+        observation=wire.observation_object(observation),
+        sandbox_id=sandbox or None,
+        sandbox_job_name=f"vexxy-{sandbox}" if sandbox else None,
+    )
+    row = repository.find(session, analysis_id)
+    _demand(kept or (row is not None and row.status == Status.ANALYZING), analysis_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A complete analysis, as its organization is to be told.
+
+    Attributes:
+        cost_credits: What it is charged, 0 where the observation has holes.
+        vex_id: The document that was issued, None where there is nothing to state.
+    """
+
+    analysis_id: UUID
+    cost_credits: int
+    vex_id: UUID | None
+    completed_at: datetime
+
+
+def complete(
+    session: Session, analysis_id: UUID, result: Result, *, publisher: Publisher
+) -> Completion:
+    """Keep the result, issue its VEX document and settle its price, in one commit.
+
+    Raises:
+        AnalysisOver: It is over, or nothing was observed; nothing is kept or charged.
+    """
+    row = repository.lock(session, analysis_id)
+    if row is None or row.status != Status.ANALYZING or row.started_at is None:
+        raise AnalysisOver(analysis_id)
+    completed_at = clock.instant()
+    config = wire.read_config(row.config)
+    success = submission_rules.is_success(config, result.profile.completeness)
+    cost = submission_rules.cost_credits(
+        rules.ran(config, result),
+        completed_at - row.started_at,
+        most=row.estimated_cost_credits,
+        success=success,
+    )
+    vex_id = _issue(session, row, result, publisher=publisher)
+    changed = repository.become(
+        session,
+        analysis_id,
+        Status.COMPLETE,
+        **_documents(row, result, success=success),
+        generated_vex_id=vex_id,
+        cost_credits=cost,
+        billed_at=completed_at,
+        completed_at=completed_at,
+        progress_percent=100,
+        current_phase=DONE_PHASE,
+        sealed_environment=None,
+    )
+    _demand(changed, analysis_id)
+    return Completion(analysis_id, cost, vex_id, completed_at)
+
+
+def _issue(
+    session: Session, row: AnalysisRow, result: Result, *, publisher: Publisher
+) -> UUID | None:
+    vex_id = documents.vex_id_of(row.id)
+    document = publication.document(result, Publisher(publisher.author, "urn:uuid"))
+    if document is None:
+        return None
+    namespace = publisher.namespace
+    name = f"{namespace.rstrip('/')}/{vex_id}" if namespace else f"urn:uuid:{vex_id}"
+    return documents.issue(
+        session,
+        replace(document, id=name),
+        organization_id=row.organization_id,
+        analysis_id=row.id,
+    )
+
+
+def _documents(row: AnalysisRow, result: Result, *, success: bool) -> dict[str, Any]:
+    """Return the columns that hold what came out."""
+    told: dict[str, Any] = wire.storable(
+        analysis_wire.results_object(result, vex=None, scan=result.scan)
+    )
+    completeness = result.profile.completeness
+    found = {
+        "reachability_results": told["reachability_results"],
+        "summary": {
+            **told["summary"],
+            "incomplete": completeness.partial,
+            "incomplete_reasons": list(completeness.reasons)
+            if completeness.partial
+            else [],
+            "charged_as_success": success,
+            "warnings": list(result.warnings),
+        },
+        "packages": sorted({package.purl for package in result.inventory.packages}),
+        "skipped_features": list(
+            dict.fromkeys([*row.skipped_features, *result.skipped_features])
+        ),
+    }
+    if told["security_findings"] is not None:
+        found["security_findings"] = told["security_findings"]
+    return found
+
+
+def note_failure(session: Session, analysis_id: UUID, failure: Failure) -> None:
+    """Keep for operators how an attempt failed; the analysis goes on being what it is."""
+    repository.change(
+        session, analysis_id, from_=_RUNS, error_traceback=_text(failure.traceback)
+    )
+
+
+def fail(session: Session, analysis_id: UUID, message: str) -> bool:
+    """End the analysis as failed, uncharged; return whether it was not over before."""
+    return repository.become(
+        session,
+        analysis_id,
+        Status.FAILED,
+        error_message=_text(message)[: rules.MESSAGE_LENGTH_MAX],
+        completed_at=clock.instant(),
+        current_phase=FAILED_PHASE,
+        cost_credits=0,
+        sealed_environment=None,
+    )
+
+
+def _text(text: str) -> str:
+    return text.encode("utf-8", "replace").decode().replace("\0", "")
+
+
+def _demand(held: bool, analysis_id: UUID) -> None:  # noqa: FBT001  reads as a sentence
+    if not held:
+        raise AnalysisOver(analysis_id)
+
+
+def config_of(session: Session, analysis_id: UUID) -> Config:
+    """Return what an analysis was asked to do."""
+    return wire.read_config(repository.read_config(session, analysis_id))
