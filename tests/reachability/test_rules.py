@@ -181,6 +181,27 @@ def test_a_loaded_package_is_judged_by_its_symbols(
     assert (verdict.status, verdict.justification) == (status, justification)
 
 
+@pytest.mark.parametrize(
+    ("other", "confidence", "status"),
+    [
+        (SymbolState.NOT_LOADED, 1.0, Status.NOT_AFFECTED),
+        (SymbolState.NOT_LOADED, 0.9, Status.UNDER_INVESTIGATION),
+        (SymbolState.NOT_CALLED, 1.0, Status.UNDER_INVESTIGATION),
+        (SymbolState.LOADABLE, 1.0, Status.UNDER_INVESTIGATION),
+        (SymbolState.ABSENT, 1.0, Status.UNDER_INVESTIGATION),
+        (SymbolState.UNKNOWN, 1.0, Status.AFFECTED),
+        (SymbolState.CALLED, 1.0, Status.AFFECTED),
+    ],
+)
+def test_a_function_that_a_linker_left_out_leaves_the_verdict_to_the_others(
+    other: SymbolState, confidence: float, status: Status
+) -> None:
+    unlinked = replace(a_fact(SymbolState.ABSENT, confidence=confidence), unlinked=True)
+    quiet = a_fact(SymbolState.NOT_LOADED, confidence=confidence)
+    known = (unlinked, quiet, a_fact(other, confidence=confidence))
+    assert verdict_on(accesses=MAPPED, symbols=known).status is status
+
+
 def test_symbols_that_are_not_loaded_prove_nothing_in_a_partial_run() -> None:
     partial = replace(GOOD, gaps=("events were lost",))
     quiet = (a_fact(SymbolState.NOT_LOADED),)

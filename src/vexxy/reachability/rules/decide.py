@@ -11,14 +11,13 @@ from typing import Final
 
 from vexxy.advisories.types import Match
 from vexxy.reachability.calls.types import Reach
-from vexxy.reachability.rules import confidence, evidence, sentences
+from vexxy.reachability.rules import confidence, evidence, sentences, symbols
 from vexxy.reachability.rules.facts import Facts, Presence, SymbolState
 from vexxy.reachability.rules.observation import CODE_ACCESSES
 from vexxy.reachability.types import Level, Settings, Verdict
 from vexxy.tracer.types import Access
 from vexxy.vex.types import Justification, Status
 
-REVIEWED: Final = 1.0
 DEFAULTS: Final = Settings()
 
 # States of functions that were not called and may be called yet.
@@ -133,7 +132,7 @@ def _called(case: Case) -> Decision | None:
 
 def _code_absent(case: Case) -> Decision | None:
     """All vulnerable code is provably not in this version or not linked."""
-    proved = case.states == {SymbolState.ABSENT} and case.symbol_confidence >= REVIEWED
+    proved = case.states == {SymbolState.ABSENT} and case.symbol_confidence >= symbols.REVIEWED
     if not proved or case.facts.presence is Presence.UNKNOWN:
         return None
     return Decision(
@@ -186,9 +185,16 @@ def _quiet_symbols(case: Case) -> Decision | None:
     doubt = _callable(case)
     if doubt is not None:
         return _open(case, level, doubt)
-    if SymbolState.ABSENT in states:
+    if _is_doubtful(case):
         return _open(case, level, sentences.unreviewed(match))
     return _silent(case, level, symbols=case.symbol_confidence)
+
+
+def _is_doubtful(case: Case) -> bool:
+    """Whether a missing name says that the list may be of another version."""
+    missing = [one for one in case.facts.symbols if one.state is SymbolState.ABSENT]
+    reviewed = case.symbol_confidence >= symbols.REVIEWED
+    return bool(missing) and not (reviewed and all(one.unlinked for one in missing))
 
 
 def _callable(case: Case) -> str | None:

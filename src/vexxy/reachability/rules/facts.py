@@ -44,12 +44,15 @@ class SymbolFact:
         detail: What was found, as a sentence with paths.
         reached: Whether it could still be called; None where nobody asked, because the
             functions that ran were not recorded completely.
+        unlinked: Whether a linker left it out of a program: that says nothing about the
+            version, so other names of the same list may well fit.
     """
 
     symbol: Symbol
     state: SymbolState
     detail: str
     reached: Reached | None = None
+    unlinked: bool = False
 
     @property
     def silent(self) -> bool:
