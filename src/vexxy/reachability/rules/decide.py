@@ -11,13 +11,14 @@ from typing import Final
 
 from vexxy.advisories.types import Match
 from vexxy.reachability.calls.types import Reach
-from vexxy.reachability.rules import confidence, evidence, sentences, symbols
+from vexxy.reachability.rules import confidence, evidence, sentences
 from vexxy.reachability.rules.facts import Facts, Presence, SymbolState
 from vexxy.reachability.rules.observation import CODE_ACCESSES
 from vexxy.reachability.types import Level, Settings, Verdict
 from vexxy.tracer.types import Access
 from vexxy.vex.types import Justification, Status
 
+REVIEWED: Final = 1.0
 DEFAULTS: Final = Settings()
 
 # States of functions that were not called and may be called yet.
@@ -132,7 +133,7 @@ def _called(case: Case) -> Decision | None:
 
 def _code_absent(case: Case) -> Decision | None:
     """All vulnerable code is provably not in this version or not linked."""
-    proved = case.states == {SymbolState.ABSENT} and case.symbol_confidence >= symbols.REVIEWED
+    proved = case.states == {SymbolState.ABSENT} and case.symbol_confidence >= REVIEWED
     if not proved or case.facts.presence is Presence.UNKNOWN:
         return None
     return Decision(
@@ -193,7 +194,7 @@ def _quiet_symbols(case: Case) -> Decision | None:
 def _is_doubtful(case: Case) -> bool:
     """Whether a missing name says that the list may be of another version."""
     missing = [one for one in case.facts.symbols if one.state is SymbolState.ABSENT]
-    reviewed = case.symbol_confidence >= symbols.REVIEWED
+    reviewed = case.symbol_confidence >= REVIEWED
     return bool(missing) and not (reviewed and all(one.unlinked for one in missing))
 
 
