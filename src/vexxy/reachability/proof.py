@@ -93,7 +93,7 @@ class Proofs:
             doubt = f"whether the names in {binary} are those of its source is not known"
             return SymbolFact(symbol, SymbolState.UNKNOWN, doubt)
         detail = f"the function table of {binary} ({len(names)} names) does not have it"
-        return SymbolFact(symbol, SymbolState.ABSENT, detail)
+        return SymbolFact(symbol, SymbolState.ABSENT, detail, unlinked=True)
 
     def _linked(self, symbol: Symbol, binary: str, owned: Owned) -> SymbolFact:
         where = f"it is linked into {binary}"
