@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import ipaddress
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from vexxy.analysis.ports import Tools
 from vexxy.analysis.submission.ports import Entitlements
 from vexxy.billing.plans import OneTier
 from vexxy.billing.types import Tier
+from vexxy.evidence import rules as evidence_rules
+from vexxy.evidence.ports import BlobStore
 from vexxy.identity.errors import UnusableKey
 from vexxy.identity.passwords.service import Passwords
 from vexxy.identity.ports import Tools as IdentityTools
@@ -32,11 +35,16 @@ from vexxy.integrations.fixes.git import Clones, GitHistory
 from vexxy.integrations.http_driver.generator import HttpTraffic
 from vexxy.integrations.key_set import source as key_sets
 from vexxy.integrations.mail.smtp import SmtpMail
+from vexxy.integrations.object_storage import connection as object_storage
+from vexxy.integrations.object_storage.options import Options
 from vexxy.integrations.osv.feed import OsvFeed
 from vexxy.integrations.secret_files import folder as secret_files
+from vexxy.integrations.webhooks.sender import HttpSender
 from vexxy.kit.db import Database, Role
 from vexxy.kit.errors import InvalidInput, Unavailable
 from vexxy.kit.sealing import KEY_BYTES, Sealer
+from vexxy.notifications import rules as notification_rules
+from vexxy.notifications.types import Core
 from vexxy.sandbox import rules as sandbox_rules
 from vexxy.sandbox.ports import ContainerEngine
 from vexxy.sandbox.types import Plan
@@ -137,6 +145,8 @@ class Service:
         system: PostgreSQL across organizations: queue, sign-in, sweeps, operators.
         identity: Keys, password hashing and mail.
         entitlements: What each organization may use.
+        evidence: Where the bytes of evidence lie.
+        link_keys: What signs links to evidence, the newest first.
     """
 
     settings: ServiceSettings
@@ -146,6 +156,8 @@ class Service:
     sealer: Sealer
     identity: IdentityTools
     entitlements: Entitlements
+    evidence: BlobStore
+    link_keys: tuple[bytes, ...]
 
 
 def identity_tools(settings: ServiceSettings) -> IdentityTools:
@@ -231,10 +243,31 @@ def service(
             sealer=Sealer(sealing_keys),
             identity=identity_tools(settings),
             entitlements=OneTier(Tier(settings.default_tier)),
+            evidence=evidence_store(settings),
+            link_keys=evidence_rules.link_keys(sealing_keys),
         )
     finally:
         for database in databases.values():
             database.close()
+
+
+def evidence_store(settings: ServiceSettings) -> BlobStore:
+    """Return where evidence lies; nothing is touched or asked yet.
+
+    Raises:
+        InvalidInput: A setting of it is missing.
+    """
+    return object_storage.open_store(
+        Options(
+            backend=settings.storage_backend,
+            directory=settings.storage_path or Settings().data_directory / "evidence",
+            bucket=settings.storage_bucket,
+            prefix=settings.storage_prefix,
+            endpoint=settings.storage_endpoint,
+            region=settings.storage_region,
+            presigned=settings.storage_presigned_links,
+        )
+    )
 
 
 def completed(settings: ServiceSettings, data_directory: Path) -> ServiceSettings:
@@ -305,3 +338,34 @@ def opened() -> Iterator[Service]:
     url = settings.database_url.get_secret_value()
     with service(settings, database_url=url, sealing_keys=sealing_keys(settings)) as made:
         yield made
+
+
+def webhook_sender(settings: ServiceSettings) -> HttpSender:
+    """Return what calls the endpoints of customers.
+
+    Raises:
+        InvalidInput: WEBHOOK_ALLOWED_NETWORKS names no network.
+    """
+    words = (word.strip() for word in settings.webhook_allowed_networks.split(","))
+    try:
+        return HttpSender([ipaddress.ip_network(word) for word in words if word])
+    except ValueError as error:
+        raise InvalidInput(f"WEBHOOK_ALLOWED_NETWORKS: {error}") from error
+
+
+def core_endpoint(settings: ServiceSettings) -> Core | None:
+    """Return where base VEXxy hears of events, None when it does not.
+
+    Raises:
+        InvalidInput: The address or a secret cannot be used.
+    """
+    if not settings.core_webhook_url:
+        return None
+    secrets = _secrets(settings.core_webhook_secret)
+    if not secrets:
+        raise InvalidInput("CORE_WEBHOOK_URL is set and CORE_WEBHOOK_SECRET is not")
+    for secret in secrets:
+        notification_rules.key_of(secret)
+    plain = settings.environment is not Environment.PRODUCTION
+    url = notification_rules.check_url(settings.core_webhook_url, plain_allowed=plain)
+    return Core(url, secrets)

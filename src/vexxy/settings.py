@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from vexxy.integrations.object_storage.options import Backend
 from vexxy.kit.errors import InvalidInput
 
 PREFIX: Final = "VEXXY_"
@@ -16,6 +17,11 @@ PREFIX: Final = "VEXXY_"
 OTHER_NAMES: Final = frozenset(
     {
         "VEXXY_TEST_ENGINE",
+        "VEXXY_TEST_STORAGE_GCS_BUCKET",
+        "VEXXY_TEST_STORAGE_GCS_ENDPOINT",
+        "VEXXY_TEST_STORAGE_S3_BUCKET",
+        "VEXXY_TEST_STORAGE_S3_ENDPOINT",
+        "VEXXY_TEST_STORAGE_TOOLS",
         "VEXXY_IN_HELPER",
         "VEXXY_HELPER_OWNER",
         "VEXXY_HELPER_FOLDERS",
@@ -165,6 +171,17 @@ class ServiceSettings(BaseSettings):
     jwt_expiration_seconds: int = Field(
         default=3600, ge=60, le=86_400, description="How long a token of ours holds"
     )
+    core_webhook_url: str | None = Field(
+        default=None, description="Where base VEXxy hears of finished analyses"
+    )
+    core_webhook_secret: SecretStr | None = Field(
+        default=None,
+        description="Signs what base VEXxy hears, `whsec_` and base64; several by commas",
+    )
+    webhook_allowed_networks: str = Field(
+        default="",
+        description="Networks besides public ones that webhooks may call, by commas",
+    )
     core_service_key: SecretStr | None = Field(
         default=None,
         description="What base VEXxy shows to synchronize; several by commas; unset, none",
@@ -230,6 +247,38 @@ class ServiceSettings(BaseSettings):
     )
     metrics_token: SecretStr | None = Field(
         default=None, description="Bearer token that /metrics asks for; unset, none"
+    )
+    storage_backend: Backend = Field(
+        default=Backend.LOCAL, description="Where evidence lies: local, s3, gcs or minio"
+    )
+    storage_path: Path | None = Field(
+        default=None,
+        description="Directory of a local evidence store; unset, in the data directory",
+    )
+    storage_bucket: str | None = Field(
+        default=None, description="Bucket of any other evidence store; it must exist"
+    )
+    storage_prefix: str | None = Field(
+        default=None, description="Folder inside the bucket; unset, its top"
+    )
+    storage_endpoint: str | None = Field(
+        default=None, description="Address of the store's server; MinIO needs one"
+    )
+    storage_region: str | None = Field(
+        default=None, description="Region of the bucket; unset, AWS_REGION"
+    )
+    storage_presigned_links: bool = Field(
+        default=False,
+        description="Whether a download link leads on to the bucket's own URL",
+    )
+    evidence_retention_days: int = Field(
+        default=90, ge=1, le=36_500, description="After how many days evidence is removed"
+    )
+    evidence_link_seconds: int = Field(
+        default=900, ge=30, le=604_800, description="How long a download link is valid"
+    )
+    evidence_bytes_max: int = Field(
+        default=1024**3, ge=1024, description="Largest piece of evidence that is kept"
     )
 
 

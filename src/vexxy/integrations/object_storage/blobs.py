@@ -1,6 +1,6 @@
 """What a disk and a bucket have in common, because obstore makes them alike."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 import obstore
@@ -17,16 +17,20 @@ _PIECE_BYTES: Final = 1024 * 1024
 
 
 class Blobs:
-    """Reading, asking for and listing blobs."""
+    """Reading, asking for and listing blobs.
 
-    def __init__(self, store: LocalStore | S3Store | GCSStore) -> None:
-        self._store = store
+    Args:
+        opened: Returns obstore's store; asked for at each act, so it may open it late.
+    """
+
+    def __init__(self, opened: Callable[[], LocalStore | S3Store | GCSStore]) -> None:
+        self._opened = opened
 
     def read(self, path: str) -> Iterator[bytes]:
         """Return the stored bytes; an absent blob is an error of the call itself."""
         with told("read a blob"):
             try:
-                found = obstore.get(self._store, path)
+                found = obstore.get(self._opened(), path)
             except FileNotFoundError as error:
                 raise BlobMissing from error
             stream = found.stream(min_chunk_size=_PIECE_BYTES)
@@ -36,14 +40,14 @@ class Blobs:
         """Return how many bytes are stored at the path, or None for nothing."""
         with told("look for a blob"):
             try:
-                return obstore.head(self._store, path)["size"]
+                return obstore.head(self._opened(), path)["size"]
             except FileNotFoundError:
                 return None
 
     def list_blobs(self, prefix: str) -> Iterator[FoundBlob]:
         """Return what is below the folder, fetched a page at a time."""
         with told("list blobs"):
-            for page in obstore.list(self._store, prefix):
+            for page in obstore.list(self._opened(), prefix):
                 for meta in page:
                     yield FoundBlob(
                         path=meta["path"],
@@ -54,7 +58,7 @@ class Blobs:
     def _delete_each(self, paths: Iterable[str]) -> None:
         for path in paths:
             try:
-                obstore.delete(self._store, path)
+                obstore.delete(self._opened(), path)
             except FileNotFoundError:
                 continue
 

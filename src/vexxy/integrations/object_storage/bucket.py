@@ -32,7 +32,7 @@ class Bucket(Blobs):
     """
 
     def __init__(self, store: S3Store | GCSStore, *, presigned: bool) -> None:
-        super().__init__(store)
+        super().__init__(lambda: store)
         self._bucket = store
         self._presigned = presigned
 

@@ -22,11 +22,10 @@ _RETRY: Final["RetryConfig"] = {
 
 
 def open_store(options: Options) -> BlobStore:
-    """Return the store; a bucket is not asked yet whether it is there.
+    """Return the store; neither a bucket nor a directory is touched yet.
 
     Raises:
         StoreMisconfigured: A setting is missing or contradicts another.
-        StoreFailed: The directory cannot be made.
     """
     if options.backend is Backend.LOCAL:
         if options.directory is None:

@@ -18,13 +18,21 @@ _UNFINISHED: Final = re.compile(r"#\d+$")
 
 
 class LocalDisk(Blobs):
-    """Blobs below one directory, which nobody else may read."""
+    """Blobs below one directory, which nobody else may read.
+
+    The directory is made by the first act that needs it, not when a process starts.
+    """
 
     def __init__(self, directory: Path) -> None:
-        with told("open its directory"):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._root = directory.resolve()
-            super().__init__(LocalStore(self._root, automatic_cleanup=True))
+        self._root = directory.absolute()
+        self._store: LocalStore | None = None
+        super().__init__(self._open)
+
+    def _open(self) -> LocalStore:
+        if self._store is None:
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._store = LocalStore(self._root, automatic_cleanup=True)
+        return self._store
 
     def put(self, path: str, blob: BinaryIO) -> None:
         """Store the whole of it; on return it survives a loss of power.
@@ -33,7 +41,7 @@ class LocalDisk(Blobs):
         kernel, so the file, and every folder that may be new, is written through here.
         """
         with told("store a blob"):
-            obstore.put(self._store, path, blob)
+            obstore.put(self._open(), path, blob)
             written = self._root / path
             _write_through(written)
             for folder in written.parents:
@@ -57,9 +65,12 @@ class LocalDisk(Blobs):
         return discarded
 
     def ping(self) -> None:
-        """Look whether the directory is there and takes files."""
+        """Look whether the directory, or the one it will be made in, takes files."""
         with told("take files"):
-            if not os.access(self._root, os.R_OK | os.W_OK | os.X_OK):
+            there = next(
+                path for path in (self._root, *self._root.parents) if path.exists()
+            )
+            if not (there.is_dir() and os.access(there, os.R_OK | os.W_OK | os.X_OK)):
                 raise PermissionError
 
     def link(self, path: str, *, seconds: int) -> str | None:
