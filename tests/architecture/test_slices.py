@@ -7,8 +7,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "vexxy"
-# The frames that answer for everything below them: a process, a request.
-OUTERMOST = {PACKAGE / "__main__.py", PACKAGE / "http" / "access.py"}
+# The frames that answer for everything below them: a process, a request, a job.
+OUTERMOST = {
+    PACKAGE / "__main__.py",
+    PACKAGE / "http" / "access.py",
+    PACKAGE / "worker" / "station.py",
+}
 FRONT_PAGES = sorted(PACKAGE.glob("*/__init__.py"))
 
 

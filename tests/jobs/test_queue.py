@@ -541,15 +541,16 @@ def test_messages_are_due_once_until_they_are_overdue(
     job_id = enqueue(db_system)
     enqueue(db_system, ago_minutes=-5)
 
-    assert leases.list_unannounced(worker, again_seconds=30, limit=10) == [job_id]
+    assert leases.list_unannounced(worker, limit=10) == [job_id]
     leases.mark_announced(worker, [job_id])
-    assert leases.list_unannounced(worker, again_seconds=30, limit=10) == []
-    assert leases.list_unannounced(worker, again_seconds=0, limit=10) == [job_id]
+    assert leases.list_unannounced(worker, limit=10) == []
+    assert leases.list_overdue(worker, again_seconds=30, limit=10) == []
+    assert leases.list_overdue(worker, again_seconds=0, limit=10) == [job_id]
 
     must_claim(worker)
     expire(worker, job_id)
     swept(worker)
-    assert leases.list_unannounced(worker, again_seconds=30, limit=10) == [job_id]
+    assert leases.list_unannounced(worker, limit=10) == [job_id]
 
 
 def test_workers_are_remembered_until_they_leave(

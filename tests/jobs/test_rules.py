@@ -28,7 +28,7 @@ def test_what_no_repetition_mends_fails_at_once(error: VexxyError) -> None:
     [
         (errors.ExternalFailure("no"), 2.0),
         (errors.TimedOut("no"), 10.0),
-        (errors.Unavailable("no"), 30.0),
+        (errors.Unavailable("no"), 5.0),
         (KeyError("bug"), 5.0),
         (errors.RateLimited("no", retry_after_seconds=17), 17.0),
         (RetryLater("no", delay_seconds=1.0), 1.0),

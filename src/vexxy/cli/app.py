@@ -4,7 +4,17 @@ import os
 
 import typer
 
-from vexxy.cli import advisories, analyze, console, doctor, explain, sbom, serve, vex
+from vexxy.cli import (
+    advisories,
+    analyze,
+    console,
+    doctor,
+    explain,
+    sbom,
+    serve,
+    vex,
+    worker,
+)
 from vexxy.settings import unknown_names
 
 app = typer.Typer(
@@ -18,6 +28,8 @@ app.command()(explain.explain)
 app.command()(sbom.sbom)
 app.command()(doctor.doctor)
 app.command()(serve.serve)
+app.command()(worker.worker)
+app.command()(worker.beat)
 app.add_typer(advisories.app, name="advisories")
 app.add_typer(vex.app, name="vex")
 

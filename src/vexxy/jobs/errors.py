@@ -42,6 +42,23 @@ class RetryLater(errors.ExternalFailure):
         self.delay_seconds = delay_seconds
 
 
+class WorkerStopping(errors.Unavailable):
+    """The worker ends in order; the job goes back to its place in the queue."""
+
+    def __init__(self) -> None:
+        super().__init__("the worker is being stopped; the job goes back into the queue")
+
+
+class WorkersLost(errors.Conflict):
+    """Every attempt ended with its worker, not with a result."""
+
+    def __init__(self, attempts: int) -> None:
+        super().__init__(
+            f"the worker was lost in each of {attempts} attempts",
+            hint="look for what ends workers: memory, disk, the machine itself",
+        )
+
+
 class DeadlinePassed(errors.TimedOut):
     """An attempt took longer than its job allows."""
 

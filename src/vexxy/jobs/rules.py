@@ -24,9 +24,9 @@ HOPELESS: Final = (
     errors.QuotaExceeded,
     errors.PaymentRequired,
 )
-# The first delay by kind; what is missing takes longer to mend than what stumbled.
+# The first delay by kind: what is missing or slow takes longer to mend than what stumbled.
 FIRST_DELAY_SECONDS: Final = (
-    (errors.Unavailable, 30.0),
+    (errors.Unavailable, 5.0),
     (errors.TimedOut, 10.0),
     (errors.VexxyError, 2.0),
     (Exception, 5.0),

@@ -66,6 +66,11 @@ def backlog(session: Session) -> Backlog:
     return queue.backlog(session)
 
 
+def take_turn(session: Session, name: str, *, every_seconds: float) -> bool:
+    """Return whether the periodic work is due; of several that ask, one is told yes."""
+    return queue.take_turn(session, name, every_seconds=every_seconds)
+
+
 def list_workers(session: Session) -> Sequence[WorkerSeen]:
     """Return the processes that took jobs lately, the last seen first; as SYSTEM."""
     return queue.list_workers(session)

@@ -92,13 +92,35 @@ union all select 'told', count(*) from told
 """
 _UNANNOUNCED: Final = """
 select id from jobs
-where state = 'queued' and run_at <= clock_timestamp() and (announced_at is null
-  or announced_at < clock_timestamp() - make_interval(secs => %s))
-order by announced_at nulls first, run_at limit %s
+where state = 'queued' and announced_at is null and run_at <= clock_timestamp()
+order by run_at limit %s
+"""
+_OVERDUE: Final = """
+select id from jobs
+where state = 'queued' and run_at <= clock_timestamp()
+  and announced_at < clock_timestamp() - make_interval(secs => %s)
+order by announced_at limit %s
 """
 _ANNOUNCED: Final = """
 update jobs set announced_at = clock_timestamp()
 where id = any(%s::uuid[]) and state = 'queued'
+"""
+_CALL_NEXT: Final = """
+with next as (
+  update jobs set announced_at = null
+  where id = (
+    select id from jobs
+    where state = 'queued' and kind = %(kind)s and announced_at is not null
+      and lane = coalesce(%(organization_id)s::uuid, '00000000-0000-0000-0000-000000000000')
+      and run_at <= clock_timestamp()
+    order by priority desc, run_at limit 1 for update skip locked
+  ) returning kind
+)
+select pg_notify('vexxy_jobs', kind) from next
+"""
+_LIVE: Final = """
+select key, bool_or(state = 'running' and lease_expires_at > clock_timestamp())
+from jobs where kind = %s and key = any(%s::text[]) group by key
 """
 _SEEN: Final = """
 insert into job_workers (name, seen_at, running, detail)
@@ -210,16 +232,36 @@ def sweep(connection: Connection, *, lease_seconds: int) -> Swept:
     )
 
 
-def list_unannounced(
+def list_unannounced(connection: Connection, *, limit: int) -> Sequence[UUID]:
+    """Return due jobs that no message was sent for, oldest first."""
+    return connection.exec_driver_sql(_UNANNOUNCED, (limit,)).scalars().all()
+
+
+def list_overdue(
     connection: Connection, *, again_seconds: float, limit: int
 ) -> Sequence[UUID]:
-    """Return due jobs that no message was sent for, or none lately; oldest first."""
-    return connection.exec_driver_sql(_UNANNOUNCED, (again_seconds, limit)).scalars().all()
+    """Return due jobs that nobody took since their message was sent, oldest first."""
+    return connection.exec_driver_sql(_OVERDUE, (again_seconds, limit)).scalars().all()
 
 
 def mark_announced(connection: Connection, job_ids: Sequence[UUID]) -> None:
     """Remember that messages were sent."""
     connection.exec_driver_sql(_ANNOUNCED, (list(job_ids),))
+
+
+def call_next(connection: Connection, lease: Lease) -> None:
+    """Have a message sent again for the job that waited for this one to end.
+
+    Its message may have come while the organization was at its limit.
+    """
+    values = {"kind": lease.kind, "organization_id": lease.organization_id}
+    connection.exec_driver_sql(_CALL_NEXT, values)
+
+
+def find_live(connection: Connection, kind: str, keys: Sequence[str]) -> Mapping[str, bool]:
+    """Return which of the keys are jobs that we know, and whether a lease holds them."""
+    rows = connection.exec_driver_sql(_LIVE, (kind, list(keys)))
+    return {row[0]: row[1] for row in rows}
 
 
 def saw_worker(

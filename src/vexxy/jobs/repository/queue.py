@@ -54,6 +54,13 @@ _BACKLOG: Final = text("""
 select count(*), coalesce(extract(epoch from clock_timestamp() - min(run_at)), 0)
 from jobs where state = 'queued' and run_at <= clock_timestamp()
 """)
+_DUE: Final = text("""
+insert into job_schedule as known (name, due_at)
+values (:name, clock_timestamp() + make_interval(secs => :every))
+on conflict (name) do update set due_at = excluded.due_at
+where known.due_at <= clock_timestamp()
+returning name
+""")
 _WORKERS: Final = text("""
 select name, seen_at, extract(epoch from clock_timestamp() - seen_at), running, detail
 from job_workers order by seen_at desc limit 1000
@@ -116,6 +123,15 @@ def backlog(session: Session) -> Backlog:
     """Return what is due and waits."""
     row: Any = session.execute(_BACKLOG).one()
     return Backlog(waiting=row[0], oldest_seconds=max(0.0, float(row[1])))
+
+
+def take_turn(session: Session, name: str, *, every_seconds: float) -> bool:
+    """Return whether it is time for the periodic work; then it is not for a while.
+
+    Of several that ask at once, one is told yes, and only if its transaction commits.
+    """
+    values = {"name": name, "every": every_seconds}
+    return session.execute(_DUE, values).one_or_none() is not None
 
 
 def list_workers(session: Session) -> Sequence[WorkerSeen]:

@@ -57,6 +57,7 @@ INDEXES = (
     where key is not null and state in ('queued', 'running')""",
     """create index ix_jobs_turn on jobs (kind, lane, priority, run_at)
     where state = 'queued'""",
+    "create index ix_jobs_key on jobs (kind, key) where key is not null",
     "create index ix_jobs_running on jobs (kind, lane) where state = 'running'",
     """create index ix_jobs_claimed_at on jobs (kind, lane, claimed_at)
     where claimed_at is not null""",
@@ -209,6 +210,14 @@ $$
 """
 
 
+# When each periodic work is due; the row's lock makes many schedulers one.
+SCHEDULE = """
+create table job_schedule (
+  name text constraint pk_job_schedule primary key,
+  due_at timestamptz not null
+)
+"""
+
 # Who takes jobs, and was alive when.
 WORKERS = """
 create table job_workers (
@@ -234,10 +243,13 @@ def upgrade() -> None:
     op.execute(CLAIM)
     op.execute(WORKERS)
     tenancy.system_only("job_workers")
+    op.execute(SCHEDULE)
+    tenancy.system_only("job_schedule")
 
 
 def downgrade() -> None:
     """Remove the queue; whatever waited in it is lost, so stop the workers first."""
+    op.execute("drop table job_schedule")
     op.execute("drop table job_workers")
     op.execute("drop function jobs_claim(text[], integer[], text, integer, integer)")
     op.execute("drop function jobs_lanes(text[], integer)")

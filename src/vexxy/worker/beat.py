@@ -1,0 +1,120 @@
+"""Beside Celery's workers: sends the messages of committed jobs, and keeps the queue.
+
+The outbox is the jobs table itself. A message is sent before that is noted, so that a
+crash in between sends twice and never not at all; and a job that nobody took is announced
+again, so that it does not matter what became of its message. Several may run at once.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+from uuid import UUID
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from vexxy.jobs.repository import leases
+from vexxy.jobs.types import LEASE_SECONDS_DEFAULT
+from vexxy.kit import logging
+from vexxy.worker import celery_app
+from vexxy.worker.line import Line, QueueUnreachable
+from vexxy.worker.station import Station
+from vexxy.worker.upkeep import Upkeep
+from vexxy.worker.wake import Listener, Wake
+
+LOOK_SECONDS: Final = 0.5
+BATCH_MAX: Final = 500
+# Once more for a job that nobody took in the time, a few at a time.
+AGAIN_SECONDS: Final = 30.0
+AGAIN_LOOK_SECONDS: Final = 5.0
+AGAIN_MAX: Final = 100
+AWAY_SECONDS: Final = 1.0
+
+log = logging.logger(__name__)
+
+
+class Beat:
+    """A process that runs no job itself.
+
+    Args:
+        url: Of the database.
+        app: From `celery_app.make`.
+        lease_seconds: Of the workers.
+        again_seconds: When a job that nobody took is announced once more.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        app: Celery,
+        *,
+        lease_seconds: int = LEASE_SECONDS_DEFAULT,
+        again_seconds: float = AGAIN_SECONDS,
+    ) -> None:
+        self._app = app
+        self._again_seconds = again_seconds
+        self._looked_again = 0.0
+        self._station = Station(
+            url, {}, lease_seconds=lease_seconds, detail={"broker": "beat"}
+        )
+        self._line = Line(self._station.system)
+        self._wake = Wake(1)
+        self._listener = Listener(self._station.system, self._wake)
+        self._upkeep = Upkeep(self._station)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="beat", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._listener.start()
+        self._upkeep.start()
+        self._thread.start()
+
+    def close(self) -> None:
+        """End."""
+        self._stop.set()
+        self._wake.ring_all()
+        self._thread.join(timeout=10)
+        self._upkeep.close()
+        self._listener.close()
+        self._line.close()
+        self._station.system.close()
+
+    def step(self) -> int:
+        """Announce what is due; return how many messages were sent.
+
+        Raises:
+            QueueUnreachable: The database is away.
+            OperationalError: The broker is away; what was sent may be sent again.
+        """
+        sent = self._announce(lambda it: leases.list_unannounced(it, limit=BATCH_MAX))
+        if time.monotonic() - self._looked_again > AGAIN_LOOK_SECONDS:
+            self._looked_again = time.monotonic()
+            sent += self._announce(
+                lambda it: leases.list_overdue(
+                    it, again_seconds=self._again_seconds, limit=AGAIN_MAX
+                )
+            )
+        return sent
+
+    def _announce(self, find: Callable[..., Sequence[UUID]]) -> int:
+        job_ids = self._line.run(find)
+        if job_ids:
+            with self._app.producer_or_acquire() as producer:
+                for job_id in job_ids:
+                    celery_app.announce(self._app, producer, str(job_id))
+            self._line.run(lambda it: leases.mark_announced(it, job_ids))
+        return len(job_ids)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                if self.step() == 0:
+                    self._wake.wait(LOOK_SECONDS)
+            except QueueUnreachable:
+                log.warning("beat.database_unreachable")
+                self._stop.wait(AWAY_SECONDS)
+            except OperationalError:
+                log.warning("beat.broker_unreachable")
+                self._stop.wait(AWAY_SECONDS)

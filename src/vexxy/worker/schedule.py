@@ -1,0 +1,36 @@
+"""What is done again and again, and how often."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from vexxy.jobs import service as jobs
+from vexxy.jobs.types import NewJob
+
+
+@dataclass(frozen=True, slots=True)
+class Periodic:
+    """Something that is due at intervals.
+
+    Attributes:
+        name: Of the row that remembers when it is due.
+        act: Enqueues the jobs, as SYSTEM; quick, and safe to repeat.
+    """
+
+    name: str
+    every_seconds: float
+    act: Callable[[Session], object]
+
+
+def once(kind: str, *, deadline_seconds: int = 300) -> Callable[[Session], object]:
+    """Return an act that enqueues a job of the installation unless one is unfinished."""
+    new = NewJob(
+        kind, None, {}, key=kind, deadline_seconds=deadline_seconds, max_attempts=2
+    )
+    return lambda session: jobs.enqueue(session, new)
+
+
+# One entry a line; owners add their own.
+PERIODIC: Final = (Periodic("sweep_sandboxes", 60, once("sweep_sandboxes")),)
