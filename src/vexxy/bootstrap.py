@@ -25,7 +25,7 @@ from vexxy.identity.ports import Tools as IdentityTools
 from vexxy.identity.tokens import rules as token_rules
 from vexxy.identity.tokens.service import Tokens
 from vexxy.identity.tokens.types import TokenSettings
-from vexxy.identity.types import Policy
+from vexxy.identity.types import Limits, Policy
 from vexxy.integrations.container_engine import connection, helper
 from vexxy.integrations.container_engine.adapter import Engine
 from vexxy.integrations.container_engine.helper import HelperRun
@@ -179,6 +179,11 @@ def identity_tools(settings: ServiceSettings) -> IdentityTools:
         policy=Policy(
             public_url=settings.public_url.rstrip("/"),
             registration_open=settings.registration_open,
+            limits=Limits(
+                per_account=settings.sign_in_limit_per_account,
+                per_address=settings.sign_in_limit_per_address,
+                registrations_per_address=settings.registration_limit_per_address,
+            ),
         ),
     )
 

@@ -189,6 +189,15 @@ class ServiceSettings(BaseSettings):
     registration_open: bool = Field(
         default=True, description="Whether a stranger may found an organization"
     )
+    sign_in_limit_per_account: int = Field(
+        default=10, ge=1, description="Failed sign-ins of an account in 15 minutes"
+    )
+    sign_in_limit_per_address: int = Field(
+        default=100, ge=1, description="Failed sign-ins from an address in 15 minutes"
+    )
+    registration_limit_per_address: int = Field(
+        default=20, ge=1, description="Organizations founded from an address in 15 minutes"
+    )
     public_url: str = Field(
         default="http://127.0.0.1:8001", description="Where people reach the service"
     )
