@@ -11,6 +11,7 @@ from vexxy.api import health
 from vexxy.api.v1.router import router
 from vexxy.bootstrap import Service
 from vexxy.http import app as floor
+from vexxy.http import telemetry
 from vexxy.kit import logging
 from vexxy.kit.errors import VexxyError
 
@@ -47,6 +48,7 @@ class FromEnvironment:
                 service = opened.enter_context(bootstrap.opened())
                 settings = service.settings
                 logging.configure(level=settings.log_level, form=settings.log_format)
+                opened.callback(telemetry.install(health.NAME))
                 app = self._app = build(service)
             except VexxyError as error:
                 await receive()

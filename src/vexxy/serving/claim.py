@@ -29,7 +29,9 @@ def claimed(data_directory: Path) -> Iterator[Path]:
     """
     folder = data_directory / "run"
     try:
-        data_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Where root serves, another account runs the database and has to pass.
+        mode = 0o711 if os.geteuid() == 0 else 0o700
+        data_directory.mkdir(mode=mode, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
@@ -49,7 +51,9 @@ def claimed(data_directory: Path) -> Iterator[Path]:
 
 def record(folder: Path, pids: Iterable[int]) -> None:
     """Write down what runs, for the start after a kill."""
-    known = {str(pid): started for pid in pids if (started := _started_at(pid))}
+    known = {pid: started for pid in pids if (started := _started_at(pid))}
+    if _recorded(folder) == list(known.items()):
+        return
     fresh = folder / "processes.new"
     fresh.write_text(json.dumps(known))
     fresh.rename(folder / "processes.json")

@@ -3,9 +3,7 @@
 import contextlib
 import os
 import select
-import shutil
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,14 +11,12 @@ from types import FrameType
 from typing import Final
 
 from vexxy import bootstrap
-from vexxy.integrations.embedded_postgres import server as embedded_postgres
 from vexxy.integrations.embedded_postgres.errors import DatabaseFailed
 from vexxy.integrations.embedded_postgres.server import Server
-from vexxy.kit.db import normalized
-from vexxy.migrations import service as migrations
-from vexxy.serving import claim, listening, probe
+from vexxy.serving import claim, listening, preparation, probe
 from vexxy.serving.errors import StartFailed
-from vexxy.serving.processes import Kept, Program, describe, pause_seconds
+from vexxy.serving.preparation import Telling
+from vexxy.serving.processes import Kept, describe, pause_seconds
 from vexxy.serving.types import Wish
 
 UP_SECONDS_MAX: Final = 60.0
@@ -28,8 +24,6 @@ CHECK_SECONDS: Final = 0.05
 TEND_SECONDS: Final = 0.5
 # API: unfinished requests. Workers: jobs are given back, their sandboxes removed.
 END_SECONDS_MAX: Final = 20.0
-
-Telling = Callable[[str], None]
 
 
 def serve(wish: Wish, *, tell: Telling, ready: Callable[[str], None]) -> None:
@@ -45,16 +39,24 @@ def serve(wish: Wish, *, tell: Telling, ready: Callable[[str], None]) -> None:
         PortTaken: Something else listens there.
         StartFailed: A process ended before the service was up.
     """
+    # A terminal that is closed ends the service as an interrupt does.
+    signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
+    kept: list[Kept] = []
     with contextlib.ExitStack() as ends:
         folder = ends.enter_context(claim.claimed(wish.data_directory))
+        settings = bootstrap.completed(wish.settings, wish.data_directory)
+        bootstrap.sealing_keys(settings)
+        bootstrap.identity_tools(settings)
         if left := claim.end_leftovers(folder):
             tell(f"ended {left} processes that an earlier serve left behind")
         listener = ends.enter_context(listening.listen(wish.host, wish.port))
-        url, database = _database(wish, ends, tell=tell)
-        migrations.upgrade(url)
-        programs = _programs(wish, url, listener=listener, folder=folder)
-        kept = [Kept(program) for program in programs]
+        url, database = preparation.database(wish, ends, tell=tell)
         ends.callback(_end, kept, tell)
+        preparation.migrate(url, tell=tell)
+        environment = preparation.environment(
+            settings, url=url, data_directory=wish.data_directory, folder=folder
+        )
+        kept.extend(map(Kept, preparation.programs(wish, environment, listener=listener)))
         wake = ends.enter_context(_woken_by_deaths())
         for one in kept:
             one.start()
@@ -64,60 +66,6 @@ def serve(wish: Wish, *, tell: Telling, ready: Callable[[str], None]) -> None:
         ready(address)
         with contextlib.suppress(KeyboardInterrupt):
             _tend(kept, database, folder=folder, wake=wake, tell=tell)
-
-
-def _database(
-    wish: Wish, ends: contextlib.ExitStack, *, tell: Telling
-) -> tuple[str, Server | None]:
-    """Return the address of the configured database, or of one started here."""
-    if wish.settings.database_url is not None:
-        url = normalized(wish.settings.database_url.get_secret_value())
-        return url.render_as_string(hide_password=False), None
-    directory = wish.data_directory / "postgresql"
-    if not (directory / "cluster").exists():
-        tell(f"making a database in {directory}")
-    database = embedded_postgres.start(directory)
-    ends.callback(database.stop)
-    return database.url, database
-
-
-def _programs(
-    wish: Wish, url: str, *, listener: socket.socket, folder: Path
-) -> Sequence[Program]:
-    settings = bootstrap.completed(wish.settings, wish.data_directory)
-    bootstrap.sealing_keys(settings)
-    metrics = folder / "metrics"
-    shutil.rmtree(metrics, ignore_errors=True)
-    metrics.mkdir(mode=0o700)
-    environment = {
-        **os.environ,
-        "DATABASE_URL": url,
-        "VEXXY_DATA_DIRECTORY": str(wish.data_directory),
-        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
-    }
-    for name in ("jwt_secret_key", "secrets_key"):
-        environment[name.upper()] = getattr(settings, name).get_secret_value()
-    api = [
-        Program(
-            name=f"API {number}" if wish.api_processes > 1 else "API",
-            module="vexxy.serving.api_process",
-            arguments=(str(listener.fileno()),),
-            environment=environment,
-            descriptors=(listener.fileno(),),
-        )
-        for number in range(1, wish.api_processes + 1)
-    ]
-    if not wish.workers:
-        return api
-    # With Redis a worker would take its work from there; this one is of this process.
-    here = {key: word for key, word in environment.items() if key != "REDIS_URL"}
-    worker = Program(
-        name="worker",
-        module="vexxy.serving.child",
-        arguments=("worker",),
-        environment=here,
-    )
-    return [*api, worker]
 
 
 def _await_answer(address: str, kept: Sequence[Kept]) -> None:

@@ -47,8 +47,8 @@ def kept(folder: Path, name: str) -> str:
 
 def _make(path: Path) -> None:
     made = base64.b64encode(secrets.token_bytes(SECRET_BYTES))
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(made + b"\n")
         file.flush()
