@@ -17,9 +17,10 @@ from typing import Final
 from vexxy.tracer.functions.native.wire.elf import Image
 
 # CALL and JMP, Jcc behind its 0F, and ModRM bytes that say an address follows.
-OPERAND: Final = re.compile(
-    rb"[\xe8\xe9]|(?<=\x0f)[\x80-\x8f]|[\x05\x0d\x15\x1d\x25\x2d\x35\x3d]"
-)
+OPERAND: Final = rb"(?:[\xe8\xe9\x05\x0d\x15\x1d\x25\x2d\x35\x3d]|(?<=\x0f)[\x80-\x8f])"
+# The highest byte of a distance says whether it stays within the program at all.
+NEAR: Final = rb"(?s:(?=...[\x00-%b%b-\xff]))"
+FAR_BYTES: Final = 0x7F
 DISPLACEMENT: Final = struct.Struct("<i")
 ADDRESS: Final = struct.Struct("<I")
 LENGTH: Final = 5
@@ -57,13 +58,24 @@ def references(
     low, high = wanted.types
     limit = min(offset + end - start, len(content)) - LENGTH + 1
     unpack = DISPLACEMENT.unpack_from
-    for found in OPERAND.finditer(content, offset, max(limit, offset)):
+    for found in _operand(image).finditer(content, offset, max(limit, offset)):
         at = found.start()
         target = at + shift + LENGTH + unpack(content, at + 1)[0]
         if target in entries or (
             (low <= target < high or target in places) and content[at] not in BRANCHES
         ):
             yield at + shift, target
+
+
+def _operand(image: Image) -> re.Pattern[bytes]:
+    """Return what finds operands that lead to a place of the program."""
+    starts = [one.address for one in image.segments]
+    ends = [one.address + one.size for one in image.segments]
+    highest = (max(ends, default=0) - min(starts, default=0) >> 24) + 1
+    if highest >= FAR_BYTES:
+        return re.compile(OPERAND)
+    bounds = tuple(re.escape(bytes([one])) for one in (highest, 0xFF - highest))
+    return re.compile(OPERAND + NEAR % bounds)
 
 
 def absolutes(

@@ -76,8 +76,14 @@ def normalize(name: str) -> str:
     Import paths are unescaped (`yaml%2ev3`), type arguments, pointers and the marks of
     method values are dropped, so that the name compares with an advisory's.
     """
-    name = ESCAPE.sub(lambda found: chr(int(found[1], 16)), name)
-    return POINTER.sub(r"\1", _without_brackets(name)).removesuffix("-fm")
+    # Most names are as written, and a large program has hundreds of thousands.
+    if "%" in name:
+        name = ESCAPE.sub(lambda found: chr(int(found[1], 16)), name)
+    if "[" in name:
+        name = _without_brackets(name)
+    if "(" in name:
+        name = POINTER.sub(lambda found: found[1], name)
+    return name.removesuffix("-fm")
 
 
 def _without_brackets(name: str) -> str:

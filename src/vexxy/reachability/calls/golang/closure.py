@@ -96,6 +96,9 @@ class Closure:
         self._listers: Final = frozenset(
             entry for name in LISTERS for entry in program.by_name.get(name, ())
         )
+        self._comparers: Final = frozenset(
+            entry for entry, name in program.plain.items() if name in COMPARERS
+        )
         # Where a reader has no code of its own, it is copied into whoever knows.
         self._reads_methods = _is_copied(program, METHOD_READERS)
         self._reads_signatures = _is_copied(program, SIGNATURE_READERS)
@@ -155,7 +158,7 @@ class Closure:
             chain.append(parent)
         label = self._origins[chain[-1]].label
         steps = [Step(self._path, names[one]) for one in reversed(chain)]
-        if normalize(names[entry]) != normalize(name):
+        if self._program.plain[entry] != normalize(name):
             steps.append(Step(self._path, name))
         shown = [*steps[: STEPS_MAX - 2], *steps[-2:]] if len(steps) > STEPS_MAX else steps
         way = " -> ".join(one.name for one in shown)
@@ -168,9 +171,7 @@ class Closure:
         self._root(program.by_name.get(MAIN, ()), f"the start of {self._path}")
         for name in sorted(ran):
             found = program.by_name.get(normalize(name), ())
-            exact = [
-                one for one in found if normalize(program.names[one]) == normalize(name)
-            ]
+            exact = [one for one in found if program.plain[one] == normalize(name)]
             self._root(exact, f"{name}, which ran")
         inits = [one for one, name in program.names.items() if is_initial(name)]
         self._root(inits, f"the initialization of {self._path}")
@@ -269,7 +270,7 @@ class Closure:
         self, entry: int, readers: frozenset[str], slots: frozenset[int]
     ) -> bool:
         program = self._program
-        if normalize(program.names[entry]) in readers:
+        if program.plain[entry] in readers:
             return entry not in self._by_table
         return program.calls_method(entry, slots)
 
@@ -339,8 +340,7 @@ class Closure:
 
     def _only_compares(self, by: int | None, target: int) -> bool:
         """Return whether a function calls a reader of types to compare them, or itself."""
-        name = "" if by is None else normalize(self._program.names[by])
-        return by == target or name in COMPARERS
+        return by == target or by in self._comparers
 
     def _add_method(self, entry: int, by: int | None) -> None:
         """Add a method that is called through a table, if at all."""

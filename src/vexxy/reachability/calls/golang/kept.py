@@ -95,12 +95,18 @@ class Kept:
         return True
 
     def _has_twin(self, place: int) -> bool:
-        types = self._program.types
-        own = types[place].signature
+        own = self._program.types[place].signature
         return any(
-            one.kind == gotypes.FUNC and one.signature[: len(own)] == own
-            for other, one in types.items()
+            signature[: len(own)] == own
+            for other, signature in self._signatures
             if other != place
+        )
+
+    @cached_property
+    def _signatures(self) -> tuple[tuple[int, tuple[int, ...]], ...]:
+        types = self._program.types.items()
+        return tuple(
+            (place, one.signature) for place, one in types if one.kind == gotypes.FUNC
         )
 
     @cached_property

@@ -33,10 +33,15 @@ class Program:
     def by_name(self) -> dict[str, list[int]]:
         """Functions by their normalized name and those around them."""
         found = defaultdict(list)
-        for entry, raw in self.names.items():
-            for name in _around(normalize(raw)):
+        for entry, own in self.plain.items():
+            for name in _around(own):
                 found[name].append(entry)
         return found
+
+    @cached_property
+    def plain(self) -> dict[int, str]:
+        """The normalized name of every function."""
+        return {entry: normalize(raw) for entry, raw in self.names.items()}
 
     @cached_property
     def references(self) -> dict[int, frozenset[int]]:
