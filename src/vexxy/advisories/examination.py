@@ -1,9 +1,12 @@
 """One inventory against one index: the reading between the rules of matching."""
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from importlib import resources
+
+import msgspec
 
 from vexxy.advisories.repository import Index
 from vexxy.advisories.rules import grouping, matching, names
@@ -95,3 +98,25 @@ def _settled(index: Index, owner: Package, known: Sequence[str]) -> frozenset[st
         for record_id, _ in index.list_affected(scope, lookup.name)
     }
     return frozenset().union(*_know(index, records).groups.values())
+
+
+def fingerprint(index: Index, ecosystem: str, name: str) -> bytes:
+    """Return a digest of everything that is known of one package name.
+
+    It changes when a record about the name appears, goes or says something else.
+    """
+    known = names.scopes(ecosystem, index.list_scopes())
+    records = sorted(
+        (record_id, msgspec.msgpack.encode(affected))
+        for scope in known
+        for record_id, affected in index.list_affected(scope, name)
+    )
+    details = index.find_details({record_id for record_id, _ in records})
+    digest = hashlib.sha256()
+    for record_id, affected in records:
+        digest.update(record_id.encode() + b"\0" + affected)
+        for one in details.get(record_id, ()):
+            digest.update(msgspec.msgpack.encode(one))
+    lookup = names.Lookup(ecosystem, name, "")
+    digest.update(msgspec.msgpack.encode(_overlay(index, (lookup,))))
+    return digest.digest()

@@ -294,3 +294,8 @@ def examine(database: Path | Index, inventory: Inventory) -> Examination:
         return examination.examine(database, inventory)
     with repository.open_index(database) as index:
         return examination.examine(index, inventory)
+
+
+def fingerprint(index: Index, ecosystem: str, name: str) -> bytes:
+    """Return a digest that changes when anything known of a package name does."""
+    return examination.fingerprint(index, ecosystem, name)

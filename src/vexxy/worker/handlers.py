@@ -3,9 +3,16 @@
 from collections.abc import Mapping
 from typing import Final
 
-from vexxy.worker import sandboxes
+from vexxy.worker import reevaluation, retention, sandboxes, webhook_delivery
 from vexxy.worker.work import Work
 
 HANDLERS: Final[Mapping[str, Work]] = {
+    "reevaluation": Work(reevaluation.handle, organization_limit=1),
+    "retention": Work(retention.handle, organization_limit=1),
     "sweep_sandboxes": Work(sandboxes.handle),
+    "webhook_delivery": Work(
+        webhook_delivery.handle,
+        abandoned=webhook_delivery.abandoned,
+        organization_limit=4,
+    ),
 }
