@@ -1,10 +1,13 @@
 """The application without its routes: what every request passes through."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib import metadata
 from typing import Final
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
 from vexxy.bootstrap import Service
 from vexxy.http import addresses, errors, idempotency, metrics, openapi, pages
@@ -26,8 +29,21 @@ as VEX. Every error has one shape, every answer names its request in `X-Request-
 BURST_SECONDS: Final = 10
 
 
-def create(service: Service) -> FastAPI:
-    """Return an application that answers failures in the contract's shape."""
+# Takes what is below it and returns what is called in its place.
+Layer = Callable[[ASGIApp], ASGIApp]
+Ending = Callable[[], Awaitable[None]]
+
+
+def create(
+    service: Service, *, inner: Sequence[Layer] = (), endings: Sequence[Ending] = ()
+) -> FastAPI:
+    """Return an application that answers failures in the contract's shape.
+
+    Args:
+        service: The adapters.
+        inner: Layers below all of ours, right above the routes.
+        endings: Awaited when the application ends.
+    """
     settings = service.settings
     app = FastAPI(
         title="VEXxy Enterprise",
@@ -36,6 +52,7 @@ def create(service: Service) -> FastAPI:
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        lifespan=_life(endings),
     )
     app.state.service = service
     app.state.rates = _rates(service)
@@ -44,8 +61,22 @@ def create(service: Service) -> FastAPI:
     openapi.install(app)
     pages.add_documentation(app)
     pages.add_metrics(app, metrics.install())
+    for layer in inner:
+        app.add_middleware(layer)
     _add_middleware(app, settings, rates=app.state.rates)
     return app
+
+
+def _life(
+    endings: Sequence[Ending],
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def life(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        for end in endings:
+            await end()
+
+    return life
 
 
 def _rates(service: Service) -> Rates:

@@ -28,6 +28,9 @@ class Route(APIRoute):
     def __init__(self, path: str, endpoint: Endpoint, **options: Any) -> None:  # noqa: ANN401
         tree = get_dependant(path=path, call=endpoint)
         wanted = set(_calls(tree))
+        for dependency in options.get("dependencies") or ():
+            wanted.add(dependency.dependency)
+            wanted.update(_calls(get_dependant(path=path, call=dependency.dependency)))
         if "POST" in (options.get("methods") or ()):
             endpoint = claiming(endpoint, wanted)
         caller = deps.credentials in wanted
