@@ -14,6 +14,7 @@ from vexxy.analysis.attempts import rules
 from vexxy.analysis.attempts.types import Failure
 from vexxy.analysis.documents import service as documents
 from vexxy.analysis.publication import Publisher
+from vexxy.analysis.reevaluation import service as reevaluation
 from vexxy.analysis.submission import repository, wire
 from vexxy.analysis.submission import rules as submission_rules
 from vexxy.analysis.submission.errors import (
@@ -22,7 +23,7 @@ from vexxy.analysis.submission.errors import (
     EnvironmentUnreadable,
 )
 from vexxy.analysis.submission.models import AnalysisRow
-from vexxy.analysis.submission.types import TERMINAL, Config, Status, Work
+from vexxy.analysis.submission.types import TERMINAL, Status, Work
 from vexxy.analysis.types import Observation, Result
 from vexxy.images.types import Image
 from vexxy.kit import clock
@@ -126,26 +127,25 @@ def note_image(session: Session, analysis_id: UUID, image: Image) -> None:
         repository.change(session, analysis_id, from_=_RUNS, image_digest=image.digest)
 
 
-def keep_observation(session: Session, analysis_id: UUID, observation: Observation) -> None:
-    """Keep what was seen: from now on an attempt only has to decide.
-
-    Doing it again changes nothing.
+def keep_observation(
+    session: Session, analysis_id: UUID, observation: Observation, *, resumable: bool
+) -> None:
+    """Keep what was seen; if it is resumable, a later attempt only has to decide.
 
     Raises:
         AnalysisOver: It was ended meanwhile.
     """
     sandbox = observation.profile.sandbox_id
-    kept = repository.become(
-        session,
-        analysis_id,
-        Status.ANALYZING,
-        execution_profile=wire.storable(observation.profile),
-        observation=wire.observation_object(observation),
-        sandbox_id=sandbox or None,
-        sandbox_job_name=f"vexxy-{sandbox}" if sandbox else None,
-    )
-    row = repository.find(session, analysis_id)
-    _demand(kept or (row is not None and row.status == Status.ANALYZING), analysis_id)
+    values: dict[str, Any] = {
+        "status": Status.ANALYZING.value,
+        "execution_profile": wire.storable(observation.profile),
+        "sandbox_id": sandbox or None,
+        "sandbox_job_name": f"vexxy-{sandbox}" if sandbox else None,
+    }
+    if resumable:
+        values["observation"] = wire.observation_object(observation)
+    kept = repository.change(session, analysis_id, from_=_RUNS, **values)
+    _demand(kept, analysis_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +198,12 @@ def complete(
         sealed_environment=None,
     )
     _demand(changed, analysis_id)
+    reevaluation.keep(
+        session,
+        organization_id=row.organization_id,
+        analysis_job_id=analysis_id,
+        result=result,
+    )
     return Completion(analysis_id, cost, vex_id, completed_at)
 
 
@@ -224,11 +230,12 @@ def _documents(row: AnalysisRow, result: Result, *, success: bool) -> dict[str, 
         analysis_wire.results_object(result, vex=None, scan=result.scan)
     )
     completeness = result.profile.completeness
+    partial = completeness.partial
     found = {
         "reachability_results": told["reachability_results"],
         "summary": {
             **told["summary"],
-            "incomplete": completeness.partial,
+            "incomplete": partial,
             "incomplete_reasons": list(completeness.reasons)
             if completeness.partial
             else [],
@@ -273,8 +280,3 @@ def _text(text: str) -> str:
 def _demand(held: bool, analysis_id: UUID) -> None:  # noqa: FBT001  reads as a sentence
     if not held:
         raise AnalysisOver(analysis_id)
-
-
-def config_of(session: Session, analysis_id: UUID) -> Config:
-    """Return what an analysis was asked to do."""
-    return wire.read_config(repository.read_config(session, analysis_id))

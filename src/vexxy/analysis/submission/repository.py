@@ -53,13 +53,6 @@ def read_profile(session: Session, analysis_id: UUID) -> Mapping[str, Any] | Non
     return session.scalars(query).one_or_none()
 
 
-def read_config(session: Session, analysis_id: UUID) -> Mapping[str, Any]:
-    """Return the stored configuration."""
-    query = select(AnalysisRow.config).where(AnalysisRow.id == analysis_id)
-    found: Mapping[str, Any] = session.scalars(query).one()
-    return found
-
-
 def find_results(session: Session, analysis_id: UUID) -> RowMapping | None:
     """Return the analysis with its documents as text, and its VEX document."""
     row = AnalysisRow
@@ -70,7 +63,7 @@ def find_results(session: Session, analysis_id: UUID) -> RowMapping | None:
             row.image_ref,
             row.image_digest,
             VexRow.document.label("vex_document"),
-            row.generated_vex_id,
+            VexRow.id.label("generated_vex_id"),
             *(cast(column, Text).label(column.key) for column in _DOCUMENTS),
             row.cost_credits,
             row.created_at,
@@ -78,7 +71,7 @@ def find_results(session: Session, analysis_id: UUID) -> RowMapping | None:
             row.completed_at,
             row.error_message,
         )
-        .outerjoin(VexRow, VexRow.id == row.generated_vex_id)
+        .outerjoin(VexRow, VexRow.analysis_job_id == row.id)
         .where(row.id == analysis_id)
     )
     return session.execute(query).mappings().one_or_none()

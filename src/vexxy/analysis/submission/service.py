@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
+import msgspec
 from sqlalchemy.orm import Session
 
 from vexxy.analysis.documents import service as documents
+from vexxy.analysis.reevaluation import service as reevaluation
 from vexxy.analysis.submission import repository, rules, wire
 from vexxy.analysis.submission.errors import AnalysisEnded, AnalysisNotFound
 from vexxy.analysis.submission.models import AnalysisRow
@@ -170,7 +172,11 @@ def get_results(session: Session, analysis_id: UUID) -> Results:
         raise AnalysisNotFound(analysis_id)
     results = Results(**{**found, "status": Status(found["status"])})
     if results.status is Status.COMPLETE:
-        return results
+        current = reevaluation.current(session, analysis_id)
+        if current is None or current.revision == 1:
+            return results
+        decided = msgspec.json.encode(list(current.findings)).decode()
+        return replace(results, reachability_results=decided)
     # What an attempt has kept for the next one is no result yet.
     return replace(
         results,

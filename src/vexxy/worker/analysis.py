@@ -1,0 +1,262 @@
+"""Jobs of the kind `analysis`: one is run in a process of its own, and written down.
+
+The parent writes every row: the process that meets the image has no database, no keys
+and no other organization's anything.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from vexxy.analysis.attempts import service as attempts
+from vexxy.analysis.attempts.errors import AnalysisImpossible, AttemptFailed
+from vexxy.analysis.attempts.service import Completion
+from vexxy.analysis.attempts.types import Order
+from vexxy.analysis.publication import Publisher
+from vexxy.analysis.submission.errors import AnalysisOver
+from vexxy.analysis.submission.types import Work
+from vexxy.analysis.types import Result
+from vexxy.evidence import service as evidence
+from vexxy.evidence.ports import BlobStore
+from vexxy.evidence.types import EvidenceType, NewEvidence
+from vexxy.jobs.ports import JobContext
+from vexxy.kit import logging, metrics
+from vexxy.kit.errors import VexxyError
+from vexxy.kit.progress import Progress
+from vexxy.kit.sealing import Sealer
+from vexxy.sandbox import service as sandboxes
+from vexxy.sandbox.ports import ContainerEngine
+from vexxy.worker import analysis_folder, child
+from vexxy.worker.analysis_folder import Folder
+
+COMMAND: Final = (sys.executable, "-m", "vexxy.worker.analysis_child")
+# Watching says many times a second how far it is; the row is written as often as read.
+TELL_SECONDS: Final = 1.0
+# What the process gets of ours: nothing that the service keeps secret is among it.
+_PASSED: Final = (
+    "CONTAINER", "DBUS_", "DOCKER_", "HOME", "HTTPS_PROXY", "HTTP_PROXY", "LANG", "LC_",
+    "LD_LIBRARY_PATH", "NO_PROXY", "PATH", "PODMAN_", "PYTHON", "REGISTRY_", "SSL_CERT_",
+    "TMPDIR", "TZ", "USER", "VEXXY_", "XDG_", "https_proxy", "http_proxy", "no_proxy",
+)  # fmt: skip
+_TEXT: Final = "text/plain"
+_JSON: Final = "application/json"
+_FILES: Final[Mapping[str, tuple[EvidenceType, str, str]]] = {
+    "execution_trace.json": (EvidenceType.EXECUTION_TRACE, _JSON, "processes, programs"),
+    "file_access_log.json": (EvidenceType.FILE_ACCESS_LOG, _JSON, "files, by their use"),
+    "syscall_log.json": (EvidenceType.SYSCALL_LOG, _JSON, "system calls and refusals"),
+    "network_log.json": (EvidenceType.NETWORK_LOG, _JSON, "sockets"),
+    "traffic.json": (EvidenceType.FUZZING_RESULTS, _JSON, "what was sent and answered"),
+    "inventory.json": (EvidenceType.SBOM, _JSON, "packages with their files"),
+    "container_logs.txt": (EvidenceType.CONTAINER_LOGS, _TEXT, "output of the image"),
+    "test_script.txt": (EvidenceType.CONTAINER_LOGS, _TEXT, "output of the test script"),
+}
+
+log = logging.logger(__name__)
+OpenEngine = Callable[[], AbstractContextManager[ContainerEngine]]
+
+
+@dataclass(frozen=True, slots=True)
+class Analyses:
+    """Runs analyses.
+
+    Attributes:
+        store: Where evidence goes.
+        open_engine: Provides the engine on which the process leaves its containers.
+        files_allowed: Whether an image may be an archive on this machine.
+        command: The process; the folder is added as its last argument.
+    """
+
+    sealer: Sealer
+    store: BlobStore
+    publisher: Publisher
+    open_engine: OpenEngine
+    files_allowed: bool = False
+    command: Sequence[str] = COMMAND
+
+    def handle(self, context: JobContext) -> None:
+        """Make one attempt at an analysis; of one that is over, nothing is done.
+
+        Raises:
+            AnalysisImpossible: Another attempt would fail in the same way.
+            AttemptFailed: Another attempt may not.
+        """
+        analysis_id = _analysis_of(context)
+        with context.database.transaction(context.job.organization_id) as session:
+            work = attempts.begin(
+                session, analysis_id, attempt=context.job.attempt, sealer=self.sealer
+            )
+        if work is None:
+            return
+        if context.job.attempt > 1:
+            self._remove_sandboxes(analysis_id)
+        with suppress(AnalysisOver), analysis_folder.opened(analysis_id) as folder:
+            self._run(context, work, folder)
+            self._complete(context, work, folder.result())
+
+    def _run(self, context: JobContext, work: Work, folder: Folder) -> None:
+        order = Order(
+            analysis_id=work.analysis_id,
+            image_ref=work.image_ref,
+            image_digest=work.image_digest,
+            config=work.config,
+            environment=work.environment,
+            files_allowed=self.files_allowed,
+        )
+        variables = folder.put_order(order, observation=work.observation, sbom=work.sbom)
+        clean = False
+        try:
+            end = child.run(
+                context,
+                [*self.command, str(folder.path)],
+                on_line=_Scribe(context, work, folder, store=self.store).take,
+                environment={**passed(os.environ), **variables},
+            )
+            clean = end.exit_code == 0
+        finally:
+            if not clean:
+                self._remove_sandboxes(work.analysis_id)
+        if end.ended_by is not None:
+            raise end.ended_by
+        if not clean:
+            failure = folder.failure(exit_code=end.exit_code, stderr=end.stderr_tail)
+            metrics.SANDBOX_FAILURES.count(reason="image" if failure.lasting else "service")
+            with context.database.transaction(work.organization_id) as session:
+                attempts.note_failure(session, work.analysis_id, failure)
+            raise (AnalysisImpossible if failure.lasting else AttemptFailed)(
+                failure.message
+            )
+
+    def _complete(self, context: JobContext, work: Work, result: Result) -> None:
+        """Write the result and end the job, in one commit."""
+        with context.database.transaction(work.organization_id) as session:
+            done = attempts.complete(
+                session, work.analysis_id, result, publisher=self.publisher
+            )
+            context.finish(session)
+        _count(result, done)
+
+    def abandoned(self, context: JobContext, reason: str) -> None:
+        """End as failed the analysis of a job that nobody will try again."""
+        analysis_id = _analysis_of(context)
+        with context.database.transaction(context.job.organization_id) as session:
+            attempts.fail(session, analysis_id, reason)
+        self._remove_sandboxes(analysis_id)
+
+    def _remove_sandboxes(self, analysis_id: UUID) -> None:
+        """Remove what a process that is dead left on the engine.
+
+        An engine that cannot be reached is left to the sweep: the analysis is over or
+        goes on without it.
+        """
+        try:
+            with self.open_engine() as engine:
+                swept = sandboxes.remove_job(engine, str(analysis_id))
+        except VexxyError as error:
+            log.warning(
+                "analysis.sandbox_left",
+                analysis_id=analysis_id,
+                error=type(error).__name__,
+            )
+            return
+        if swept.containers:
+            log.info(
+                "analysis.sandbox_removed",
+                analysis_id=analysis_id,
+                containers=swept.containers,
+            )
+
+
+def passed(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that the process of an analysis may know."""
+    return {name: value for name, value in environment.items() if name.startswith(_PASSED)}
+
+
+def _analysis_of(context: JobContext) -> UUID:
+    return UUID(str(context.job.payload["analysis_id"]))
+
+
+@dataclass(slots=True)
+class _Scribe:
+    """Writes down what the process tells, as it comes."""
+
+    context: JobContext
+    work: Work
+    folder: Folder
+    store: BlobStore
+    _phase: str = field(default="", init=False)
+    _told_at: float = field(default=0.0, init=False)
+
+    def take(self, line: Mapping[str, Any]) -> None:
+        """Write one line down.
+
+        Raises:
+            AnalysisOver: The analysis was ended, so the process may be as well.
+        """
+        match line.get("event"):
+            case "progress":
+                self._progress(str(line["phase"]), int(line["percent"]))
+            case "resolved":
+                with self._transaction() as session:
+                    attempts.note_image(session, self.work.analysis_id, self.folder.image())
+            case "observed":
+                self._observed(resumable=line.get("resumable") is True)
+
+    def _transaction(self) -> AbstractContextManager[Any]:
+        return self.context.database.transaction(self.work.organization_id)
+
+    def _progress(self, phase: str, percent: int) -> None:
+        now = time.monotonic()
+        if phase == self._phase and now - self._told_at < TELL_SECONDS:
+            return
+        self._phase, self._told_at = phase, now
+        with self._transaction() as session:
+            attempts.note_progress(session, self.work.analysis_id, Progress(phase, percent))
+
+    def _observed(self, *, resumable: bool) -> None:
+        observation = self.folder.observation()
+        staged = [evidence.stage(self.store, new) for new in self._evidence()]
+        with self._transaction() as session:
+            attempts.keep_observation(
+                session, self.work.analysis_id, observation, resumable=resumable
+            )
+            for one in staged:
+                evidence.record(session, one)
+
+    def _evidence(self) -> list[NewEvidence]:
+        found = []
+        for name, (kind, content_type, description) in _FILES.items():
+            path = self.folder.evidence / name
+            if path.exists() and path.stat().st_size:
+                found.append(self._new(kind, path, content_type, description=description))
+        return found
+
+    def _new(
+        self, kind: EvidenceType, path: Path, content_type: str, *, description: str
+    ) -> NewEvidence:
+        return NewEvidence(
+            organization_id=self.work.organization_id,
+            analysis_job_id=self.work.analysis_id,
+            evidence_type=kind,
+            content=path,
+            content_type=content_type,
+            description=description,
+        )
+
+
+def _count(result: Result, done: Completion) -> None:
+    for timing in result.timings:
+        metrics.PHASE_SECONDS.observe(timing.seconds, phase=timing.phase)
+    metrics.LOST_EVENTS.count(result.profile.completeness.lost_events)
+    metrics.CREDITS.count(done.cost_credits, kind="settled")
+    log.info(
+        "analysis.complete",
+        analysis_id=done.analysis_id,
+        cost_credits=done.cost_credits,
+        partial=result.profile.completeness.partial,
+    )
