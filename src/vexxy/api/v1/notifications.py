@@ -16,7 +16,7 @@ from vexxy.http.routing import Router
 from vexxy.identity.types import Identity, Permission
 from vexxy.kit.errors import Conflict, NotFound, QuotaExceeded
 from vexxy.notifications import service
-from vexxy.notifications.types import DeliveryState, Endpoint, EventType
+from vexxy.notifications.types import DeliveryState, Endpoint, EventType, Registered
 
 router = Router(prefix="/notifications", tags=["notifications"])
 
@@ -85,14 +85,15 @@ def register_endpoint(
         sealer=adapters.sealer,
     )
     audit.record(session, _act("registered", who, made.endpoint, actor=actor))
-    return EndpointCreated(**_fields(made.endpoint), secret=made.secret)
+    return _created(made)
 
 
 @router.get("/endpoints")
 def list_endpoints(who: Manager, session: Transaction) -> list[EndpointOut]:
     """Return the addresses that are told of events."""
     del who
-    return [EndpointOut(**_fields(one)) for one in service.list_endpoints(session)]
+    found = service.list_endpoints(session)
+    return [EndpointOut.model_validate(one, from_attributes=True) for one in found]
 
 
 @router.post("/endpoints/{endpoint_id}/rotate", responses=openapi.responses(NotFound))
@@ -107,7 +108,7 @@ def rotate_endpoint(
     """Make another secret; the one before it signs too until the next rotation."""
     made = service.rotate(session, endpoint_id, sealer=adapters.sealer)
     audit.record(session, _act("rotated", who, made.endpoint, actor=actor))
-    return EndpointCreated(**_fields(made.endpoint), secret=made.secret)
+    return _created(made)
 
 
 @router.delete(
@@ -160,8 +161,17 @@ def replay_delivery(
     )
 
 
-def _fields(one: Endpoint) -> dict[str, object]:
-    return EndpointOut.model_validate(one, from_attributes=True).model_dump()
+def _created(made: Registered) -> EndpointCreated:
+    one = made.endpoint
+    return EndpointCreated(
+        id=one.id,
+        url=one.url,
+        event_types=list(one.event_types),
+        is_active=one.is_active,
+        disabled_reason=one.disabled_reason,
+        created_at=one.created_at,
+        secret=made.secret,
+    )
 
 
 def _act(what: str, who: Identity, one: Endpoint, *, actor: Acting) -> Act:

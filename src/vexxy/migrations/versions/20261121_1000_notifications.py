@@ -17,12 +17,14 @@ PACKAGES = """
 create table analysis_packages (
   organization_id uuid not null
     constraint fk_analysis_packages_organization_id references organizations (id),
-  analysis_job_id uuid not null constraint fk_analysis_packages_analysis_job_id
-    references premium_analysis_jobs (id) on delete cascade,
+  analysis_job_id uuid not null,
   ordinal integer not null,
   purl text not null,
   questions text[] not null,
   ground bytea not null,
+  constraint fk_analysis_packages_analysis_job_id
+    foreign key (organization_id, analysis_job_id)
+    references premium_analysis_jobs (organization_id, id) on delete cascade,
   constraint pk_analysis_packages primary key (analysis_job_id, ordinal)
 )
 """
@@ -31,8 +33,7 @@ STATEMENTS = """
 create table analysis_statements (
   organization_id uuid not null
     constraint fk_analysis_statements_organization_id references organizations (id),
-  analysis_job_id uuid not null constraint fk_analysis_statements_analysis_job_id
-    references premium_analysis_jobs (id) on delete cascade,
+  analysis_job_id uuid not null,
   ordinal integer not null,
   vulnerability_id text not null,
   revision integer not null,
@@ -40,6 +41,9 @@ create table analysis_statements (
   cause text not null,
   match_digest bytea not null,
   finding jsonb,
+  constraint fk_analysis_statements_analysis_job_id
+    foreign key (organization_id, analysis_job_id)
+    references premium_analysis_jobs (organization_id, id) on delete cascade,
   constraint pk_analysis_statements
     primary key (analysis_job_id, ordinal, vulnerability_id, revision)
 )
@@ -47,13 +51,14 @@ create table analysis_statements (
 
 REVISIONS = """
 create table analysis_revisions (
-  analysis_job_id uuid constraint pk_analysis_revisions primary key
-    constraint fk_analysis_revisions_analysis_job_id
-    references premium_analysis_jobs (id) on delete cascade,
+  analysis_job_id uuid constraint pk_analysis_revisions primary key,
   organization_id uuid not null
     constraint fk_analysis_revisions_organization_id references organizations (id),
   revision integer not null default 1,
-  published_revision integer not null default 1
+  published_revision integer not null default 1,
+  constraint fk_analysis_revisions_analysis_job_id
+    foreign key (organization_id, analysis_job_id)
+    references premium_analysis_jobs (organization_id, id) on delete cascade
 )
 """
 
@@ -83,7 +88,8 @@ create table notification_endpoints (
   sealed_secrets bytea not null,
   is_active boolean not null default true,
   disabled_reason text,
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default now(),
+  constraint uq_notification_endpoints_organization_id unique (organization_id, id)
 )
 """
 
@@ -92,8 +98,7 @@ create table notification_deliveries (
   id uuid constraint pk_notification_deliveries primary key,
   organization_id uuid not null
     constraint fk_notification_deliveries_organization_id references organizations (id),
-  endpoint_id uuid constraint fk_notification_deliveries_endpoint_id
-    references notification_endpoints (id) on delete cascade,
+  endpoint_id uuid,
   event_id uuid not null,
   event_type text not null,
   body jsonb not null,
@@ -104,6 +109,9 @@ create table notification_deliveries (
   last_error text,
   created_at timestamptz not null default now(),
   finished_at timestamptz,
+  constraint fk_notification_deliveries_endpoint_id
+    foreign key (organization_id, endpoint_id)
+    references notification_endpoints (organization_id, id) on delete cascade,
   constraint uq_notification_deliveries_endpoint_id unique (endpoint_id, event_id)
 )
 """
