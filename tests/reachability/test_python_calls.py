@@ -651,3 +651,44 @@ def test_a_library_that_unpickles_does_so_for_its_caller() -> None:
     main = "from lib import core\ndef start():\n    core.read()\n"
     lib = "import pickle\ndef read():\n    pickle.loads(x)\ndef victim():\n    pass\n"
     assert reach(main, lib).reach is Reach.NO_PATH
+
+
+NESTED = """
+    import outside
+    class Base:
+        def shown(self):
+            pass
+    class Reader(Base):
+        def load(self):
+            append = self.rows.append
+            append(1)
+        def other(self):
+            pass
+    class Foreign(outside.Base):
+        pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("main", "name", "answer"),
+    [
+        ("core.Base", "Reader.load.append", Reach.NO_PATH),
+        ("core.Base", "Reader.gone", Reach.NO_PATH),
+        ("core.Base", "Reader.shown", Reach.NO_PATH),
+        # The function around it can run, and nobody knows what it is there.
+        ("core.Reader().load()", "Reader.load.append", Reach.OPEN),
+        # The class is used.
+        ("core.Reader().other()", "Reader.gone", Reach.OPEN),
+        ("core.Reader", "Reader.gone", Reach.OPEN),
+        # Others use what it inherits, or nobody knows what that is.
+        ("core.Base().shown()", "Reader.shown", Reach.OPEN),
+        ("core.Base", "Foreign.gone", Reach.OPEN),
+        ("core.Base", "gone.inner", Reach.OPEN),
+        ("core.Base", "gone", Reach.OPEN),
+    ],
+)
+def test_a_name_of_a_function_or_class_that_is_not_used(
+    main: str, name: str, answer: Reach
+) -> None:
+    program = f"from lib import core\ndef start():\n    {main}\n"
+    assert reach(program, NESTED, name).reach is answer

@@ -110,9 +110,84 @@ def test_entry_points_of_a_group_that_code_names(tree: Planted) -> None:
     assert f"{SITE}/gamma.py" not in found
 
 
-def test_entry_points_of_an_unknown_group_are_all_of_them(tree: Planted) -> None:
-    tree.write(f"{SITE}/beta-1.0.dist-info/entry_points.txt", "[own]\none = beta.part:P\n")
-    tree.touched(tree.write(f"{SITE}/alpha/part.py", "entry_points(group=GROUP)"))
+@pytest.mark.parametrize(
+    ("text", "elsewhere"),
+    [
+        ("for e in entry_points(): e.load()", ""),
+        ("eps = entry_points()\nfor g in eps.groups: eps.select(group=g)", ""),
+        ("get_entry_map(dist)", ""),
+        ("entry_points(**kind)", ""),
+        ("entry_points(group='own.' + x)", ""),
+        ("entry_points(group=f'own.{x}')", ""),
+        ("entry_points(group='own.%s' % x)", ""),
+        ("entry_points(group=f'{x}.plugins')", ""),
+        ("entry_points(group='%s.plugins' % x)", ""),
+        ("entry_points(group=x + '.plugins')", ""),
+        ("entry_points(group='.'.join(('own', 'plugins')))", ""),
+        ("entry_points().get(GROUP)", "GROUP = 'own.plugins'"),
+        ("entry_points(group=G)", "G = ('own', 'plugins')"),
+        ("iter_entry_points(x)", "lookup('own', kind='plugins')"),
+        ("load_entry_point(a, x, b)", "X = ['own.plugins']"),
+    ],
+)
+def test_entry_points_of_a_group_that_somebody_says(
+    tree: Planted, text: str, elsewhere: str
+) -> None:
+    points = "[own.plugins]\none = beta.part:P\n"
+    tree.write(f"{SITE}/beta-1.0.dist-info/entry_points.txt", points)
+    tree.touched(tree.write(f"{SITE}/alpha/part.py", text))
+    other = f"import alpha.part\n{elsewhere}\n"
+    tree.touched(tree.write(f"{SITE}/gamma/other.py", other))
+    assert f"{SITE}/beta/part.py" in reached(tree)
+
+
+def test_entry_points_of_a_group_that_an_importer_of_an_importer_says(
+    tree: Planted,
+) -> None:
+    points = "[own_plugins]\none = beta.part:P\n"
+    tree.write(f"{SITE}/beta-1.0.dist-info/entry_points.txt", points)
+    tree.touched(tree.write(f"{SITE}/alpha/part.py", "entry_points(group='_'.join(x))"))
+    far = tree.write(f"{SITE}/delta/__init__.py", "make('own', 'plugins')\n")
+    tree.touched(far)
+    assert f"{SITE}/beta/part.py" not in reached(tree)
+    tree.touched(tree.write(f"{SITE}/gamma/__init__.py", "import alpha.part\n"))
+    tree.write(f"{SITE}/delta/__init__.py", "import gamma\nmake('own', 'plugins')\n")
+    assert f"{SITE}/beta/part.py" in reached(tree)
+
+
+@pytest.mark.parametrize("place", ["argument", "variable", "configuration", "application"])
+def test_entry_points_of_a_group_that_the_run_says(tree: Planted, place: str) -> None:
+    points = "[own.plugins]\none = beta.part:P\n"
+    tree.write(f"{SITE}/beta-1.0.dist-info/entry_points.txt", points)
+    tree.touched(tree.write(f"{SITE}/alpha/part.py", "iter_entry_points(x)"))
+    assert f"{SITE}/beta/part.py" not in reached(tree)
+    if place == "argument":
+        words = ("python3", "serve", "--group=own.plugins")
+        tree.processes.append(Process(1, 0, "/usr/bin/python3", words))
+    elif place == "variable":
+        tree.environment["GROUP"] = "own.plugins"
+    elif place == "configuration":
+        text = "[x]\ngroup = own.plugins\n"
+        tree.touched(tree.write("/app/serve.ini", text), Access.DATA)
+    else:
+        application(tree, "serve(group='own.plugins')\n")
+    assert f"{SITE}/beta/part.py" in reached(tree)
+
+
+def test_entry_points_of_a_package_that_has_the_name_of_the_group(tree: Planted) -> None:
+    points = "[alpha.plugins]\none = beta.part:P\n[distutils.commands]\nx = gamma\n"
+    tree.write(f"{SITE}/beta-1.0.dist-info/entry_points.txt", points)
+    gamma = tree.write(f"{SITE}/gamma.py")
+    tree.touched(tree.write(f"{SITE}/alpha/part.py", "load_entry_point(a, section, b)"))
+    found = reached(tree)
+    assert f"{SITE}/beta/part.py" in found
+    assert gamma not in found
+
+
+def test_entry_points_of_a_value_in_an_application_are_all_of_them(tree: Planted) -> None:
+    points = "[own.plugins]\none = beta.part:P\n"
+    tree.write(f"{SITE}/beta-1.0.dist-info/entry_points.txt", points)
+    application(tree, "entry_points(group=request.form['g'])\n")
     assert f"{SITE}/beta/part.py" in reached(tree)
 
 

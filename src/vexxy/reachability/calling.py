@@ -28,10 +28,8 @@ from vexxy.tracer.types import ExecutionProfile, FunctionRecording, Runtime
 
 PYTHON_SUFFIXES: Final = (".py", ".pyw", ".pyc")
 INSTALLED: Final = re.compile(r".*/(?:site|dist)-packages/.*")
-BY_VALUE: Final = re.compile(
-    r"(?:imports modules|requires) by a name known only|"
-    r"looks up (?:the )?entry points"
-)
+BY_VALUE: Final = re.compile(r"(?:imports modules|requires) by a name known only")
+ENTRY_POINTS: Final = re.compile(r"looks up (?:the )?entry points")
 # What a statement in code says; a call graph follows those that it understands.
 STATEMENTS: Final = frozenset({"imports", "requires"})
 TEXT_SUFFIXES: Final = (
@@ -255,6 +253,7 @@ def _loader(one: Reference) -> Loader:
         one.how,
         by_value=BY_VALUE.match(one.how) is not None,
         statement=one.how in STATEMENTS,
+        entry_points=ENTRY_POINTS.match(one.how) is not None,
     )
 
 

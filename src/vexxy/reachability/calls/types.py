@@ -61,6 +61,7 @@ class Loader(NamedTuple):
         via: The file that leads to it; empty when the run itself does.
         how: In words that fit between the two paths.
         by_value: Whether a name in `via` that is a value must say so.
+        entry_points: Whether a lookup of entry points in `via` must.
         statement: Whether it is an import statement, or taken for one: a graph that finds
             the statement itself knows better when it runs.
     """
@@ -69,6 +70,7 @@ class Loader(NamedTuple):
     how: str
     by_value: bool = False
     statement: bool = False
+    entry_points: bool = False
 
 
 class CallGraph(Protocol):

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import Final
@@ -12,6 +12,7 @@ from vexxy.reachability.loadable import extensions, pyyaml
 from vexxy.reachability.loadable.commands import Commands
 from vexxy.reachability.loadable.distribution import Distribution
 from vexxy.reachability.loadable.employed import Employed
+from vexxy.reachability.loadable.entrypoints import EntryPoints
 from vexxy.reachability.loadable.linker import Linker
 from vexxy.reachability.loadable.modules import SITE, STANDARD, Modules
 from vexxy.reachability.loadable.served import Served
@@ -28,7 +29,6 @@ from vexxy.reachability.wire import (
 )
 
 SOURCE: Final = "import_graph"
-ENTRY_POINTS_FILE: Final = "entry_points.txt"
 SHEBANG: Final = re.compile(rb"#![^\n]*\b(python|pypy)[\d.]*")
 SUFFIXES: Final = (".py", ".pyw", ".wsgi", ".tac", ".py3")
 OTHER_SUFFIXES: Final = (".js", ".cjs", ".mjs", ".ts", ".pyc")
@@ -36,11 +36,6 @@ LOOKS: Final = re.compile(
     rb"(?m)^[ \t]*[\"']?(?:from\s+[.\w]+\s+import\s|import\s+\w[\w., \t]*(?:#.*)?$"
     rb"|(?:async\s+)?def\s+\w+\s*\(|class\s+\w+.*:\s*$)"
 )
-# They look entry points up for their callers, who name the group themselves.
-LOOKUP_LIBRARIES: Final = ("pkg_resources", "importlib_metadata", "stevedore", "setuptools")
-# They name programs, not plugins: a library looks into them for a version or a name,
-# and only a launcher, which is no library, loads from them.
-PROGRAM_GROUPS: Final = frozenset({"console_scripts", "gui_scripts"})
 # How a file makes Python look for modules where it did not before.
 EXTENDS_PATH: Final = (
     "sys.path", "from sys import", "addsitedir", "meta_path", "path_hooks", "PYTHONPATH",
@@ -63,6 +58,7 @@ class Python:
         self._distribution: Final = Distribution(tree)
         self._served: Final = Served(tree)
         self._values: Final = Values(tree, self._linker)
+        self._points: Final = EntryPoints(tree, modules)
         # Files that can run code which is in no file; their language is unfollowed.
         self.unpredictable: set[str] = set()
         # Application files read as modules, and those that `python -m` runs.
@@ -163,6 +159,7 @@ class Python:
 
     def words(self, text: str) -> Iterator[Lead]:
         """Yield modules that an argument, a variable or a configuration names."""
+        yield from self._points.words(text)
         words = set(WORD.findall(text))
         if "/" in text:
             for path in PLACE.findall(text):
@@ -205,7 +202,10 @@ class Python:
         if not standard:
             yield from self._strings(path, source, application=application)
         if source.entry_points or not standard:
-            yield from self._entry_points(path, source)
+            asks = source.entry_points and not standard
+            yield from self._points.looked_up(
+                path, replace(source, entry_points=asks), text, application=application
+            )
         said = pysource.without_documentation(text) if standard else text
         yield from self._commands.program(
             said, runs=source.runs, indirect=not standard, application=application
@@ -321,29 +321,6 @@ class Python:
                     self.modules.find(name), f"has the word {name}, hence"
                 )
 
-    def _entry_points(self, path: str, source: pysource.Source) -> Iterator[Lead]:
-        application = self.is_application(path)
-        groups = {
-            name
-            for name in source.strings
-            if name in self._groups and (application or name not in PROGRAM_GROUPS)
-        }
-        for group in groups:
-            how = f"looks up the entry points {group}, among them"
-            for module in self._groups[group]:
-                yield from self._leads(self.modules.find(module), how)
-        library = any(f"/{name}/" in path for name in LOOKUP_LIBRARIES)
-        if (
-            source.entry_points
-            and not groups
-            and not library
-            and not self.is_standard(path)
-        ):
-            for group, modules in self._groups.items():
-                for module in modules if group not in PROGRAM_GROUPS else ():
-                    how = "looks up entry points of an unknown group, among them"
-                    yield from self._leads(self.modules.find(module), how)
-
     def _leads(self, paths: Iterable[str], how: str) -> Iterator[Lead]:
         return (Lead(path, how, SOURCE) for path in paths)
 
@@ -365,21 +342,6 @@ class Python:
     def is_own(self, path: str) -> bool:
         """Return whether a file is the application's, and not the distribution's."""
         return self.is_application(path) and not self._distribution.owns(path)
-
-    @cached_property
-    def _groups(self) -> Mapping[str, list[str]]:
-        """Entry point groups of installed packages, with the modules they name."""
-        groups: dict[str, list[str]] = defaultdict(list)
-        for path in self._tree.files_named(ENTRY_POINTS_FILE):
-            group = ""
-            for line in (self._tree.read_text(path) or "").splitlines():
-                written = line.strip()
-                if written.startswith("["):
-                    group = written.strip("[]").strip()
-                elif "=" in written and not written.startswith("#"):
-                    module = written.partition("=")[2].partition(":")[0]
-                    groups[group].append(module.partition("[")[0].strip())
-        return groups
 
 
 def is_source(path: str, content: bytes, *, read: bool) -> bool:

@@ -8,13 +8,12 @@ import ast
 import re
 import textwrap
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from vexxy.reachability.calls.python.facts import (
     BODY,
-    LITERAL,
     MAIN,
     NAMESPACE,
     ClassFacts,
@@ -25,7 +24,7 @@ from vexxy.reachability.calls.python.facts import (
     Registration,
     Scope,
 )
-from vexxy.reachability.wire import pynodes
+from vexxy.reachability.wire import pybindings, pynodes, pyplatform
 
 WORD: Final = re.compile(rb"[A-Za-z_][A-Za-z0-9_]{1,99}")
 NAME_LIKE: Final = re.compile(r"[A-Za-z_]\w*(?:[.:][A-Za-z_]\w*)*")
@@ -48,7 +47,12 @@ ENUMERATORS: Final = frozenset(
      "iglob", "walk"}
 )  # fmt: skip
 # They import whatever packages say of themselves.
-ENTRY_POINTS: Final = frozenset({"entry_points", "iter_entry_points", "get_entry_map"})
+ENTRY_POINTS: Final = frozenset(
+    {"entry_points", "iter_entry_points", "get_entry_map", "load_entry_point",
+     "get_entry_info", "EntryPoint", "ExtensionManager", "NamedExtensionManager",
+     "EnabledExtensionManager", "DispatchExtensionManager", "DriverManager", "HookManager",
+     "NameDispatchExtensionManager", "load_setuptools_entrypoints"}
+)  # fmt: skip
 GLUED: Final = re.compile(r"\w(?:%\w|\{)|(?:%[sdr]|\})\w")
 
 
@@ -62,7 +66,8 @@ def parse(path: str, content: bytes) -> ModuleFacts:
         return words_only(path, content)
     facts = ModuleFacts(path, scopes={BODY: Scope(BODY)})
     try:
-        _Reader(facts).body(tree.body, _Place(facts.body))
+        reader = _Reader(facts, pyplatform.trusted(tree, content))
+        reader.body(tree.body, _Place(facts.body))
     except RecursionError:
         return words_only(path, content)
     return facts
@@ -98,8 +103,10 @@ class _Place:
 class _Reader:
     """Walks the statements of one file, one scope at a time."""
 
-    def __init__(self, facts: ModuleFacts) -> None:
+    def __init__(self, facts: ModuleFacts, trusted: frozenset[str]) -> None:
         self._facts: Final = facts
+        self._trusted: Final = trusted
+        self._handed: set[int] = set()
         self._special: Final[Mapping[type[ast.AST], Callable[..., None]]] = {
             ast.FunctionDef: self._function,
             ast.AsyncFunctionDef: self._function,
@@ -131,7 +138,7 @@ class _Reader:
             return
         self._children(node, place)
         if place.owner is None and isinstance(node, BINDING):
-            _bind_targets(place.scope, node)
+            pybindings.bind_targets(place.scope, node)
 
     def _children(self, node: ast.AST, place: _Place) -> None:
         # As `ast.iter_child_nodes`, without its cost: hundreds of thousands of nodes.
@@ -145,14 +152,29 @@ class _Reader:
                 self._visit(value, place)
 
     def _if(self, node: ast.If, place: _Place) -> None:
+        answer = pyplatform.holds(node.test, self._trusted) if self._trusted else None
         if place.scope.name == BODY and place.owner is None and pynodes.is_main(node.test):
             main = self._facts.scopes.setdefault(MAIN, Scope(MAIN, node.lineno))
             self.body(node.body, _Place(main))
             self.body(node.orelse, place)
         elif pynodes.last(node.test) == "TYPE_CHECKING":
             self.body(node.orelse, place)
+        elif answer is not None:
+            runs, never = node.body, node.orelse
+            if not answer:
+                runs, never = never, runs
+            self._visit(node.test, place)
+            self.body(runs, place)
+            self._elsewhere(never, place)
         else:
             self._children(node, place)
+
+    def _elsewhere(self, statements: Iterable[ast.AST], place: _Place) -> None:
+        """Read what runs on another platform only: it defines, and leads nowhere."""
+        own = place.scope
+        scope = Scope(own.name, own.line, own.owner, own.parent, own.receiver)
+        self.body(statements, _Place(scope, place.owner))
+        self._facts.elsewhere += scope.imports
 
     def _joined(self, node: ast.JoinedStr | ast.BinOp, place: _Place) -> None:
         """Note names that are made of parts."""
@@ -210,7 +232,7 @@ class _Reader:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         self.body([*targets, *([node.value] if node.value else [])], place)
         if place.owner is None:
-            _bind_values(place.scope, targets, node.value)
+            pybindings.bind_values(place.scope, targets, node.value)
 
     def _global(self, node: ast.Global, place: _Place) -> None:
         place.scope.shared |= set(node.names)
@@ -280,6 +302,8 @@ class _Reader:
                 place.scope.imports.append(star)
                 place.scope.stars.append(star)
                 continue
+            if alias.asname and alias.name in ENTRY_POINTS:
+                place.scope.entry_points = place.scope.entry_points or node.lineno
             value = Import(module, node.level, alias.name, node.lineno)
             place.scope.imports.append(value)
             self._bind_import(alias.asname or alias.name, value, place)
@@ -296,7 +320,7 @@ class _Reader:
             names = pynodes.namespace(node.func.value)
             if names is not None:
                 self._looked_up(names, node.args[0], place)
-        elif name in {"globals", "locals"}:
+        elif name in {"globals", "locals"} and id(node) not in self._handed:
             scope.computed.append(Computed((NAMESPACE,), "", node.lineno))
         if name == "getattr" and len(node.args) > 1:
             _computed(node, scope)
@@ -304,15 +328,19 @@ class _Reader:
             if node.args and not isinstance(node.args[0], ast.Constant):
                 scope.evaluates = scope.evaluates or node.lineno
         elif name in IMPORTERS and node.args:
-            constants = pynodes.constants(node.args[:1])
-            scope.imports += [Import(one, 0, None, node.lineno) for one in constants]
-            if not constants:
-                scope.imports_by_value = scope.imports_by_value or node.lineno
+            self._import_call(node, name, scope)
         scope.enumerates = scope.enumerates or name in ENUMERATORS
-        if name in ENTRY_POINTS:
-            scope.entry_points = scope.entry_points or node.lineno
         _registration(node, name, scope)
         self._children(node, place)
+
+    def _import_call(self, node: ast.Call, name: str, scope: Scope) -> None:
+        constants = pynodes.constants(node.args[:1])
+        scope.imports += [Import(one, 0, None, node.lineno) for one in constants]
+        if not constants:
+            scope.imports_by_value = scope.imports_by_value or node.lineno
+        if name == "__import__" and isinstance(node.func, ast.Name):
+            # It only asks its namespaces which package they are of.
+            self._handed |= {id(one) for one in node.args[1:3]}
 
     def _mention(self, node: ast.Attribute | ast.Name, place: _Place) -> None:
         inner: ast.AST = node
@@ -325,6 +353,8 @@ class _Reader:
         chain = pynodes.chain(node)
         if chain is None:
             return
+        if chain.names[-1] in ENTRY_POINTS:
+            place.scope.entry_points = place.scope.entry_points or chain.line
         if place.owner is not None:
             member = self._facts.classes[place.owner].members.get(chain.names[0], "")
             if member:
@@ -362,32 +392,3 @@ def _text(text: str, scope: Scope) -> None:
         scope.glues = True
     elif any(mark in text for mark in TEMPLATE_MARKS):
         scope.templates |= set(TEMPLATE_WORD.findall(text))
-
-
-def _bind_values(scope: Scope, targets: Sequence[ast.expr], value: ast.expr | None) -> None:
-    made: Mention | None = None
-    if isinstance(value, ast.Call):
-        called = pynodes.chain(value.func)
-        made = called and Mention((*called.names, "()"), called.line)
-    elif isinstance(value, pynodes.LITERALS):
-        made = Mention((LITERAL,), value.lineno)
-    elif value is not None:
-        made = pynodes.chain(value)
-    for target in targets:
-        for one in ast.walk(target):
-            if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store):
-                scope.bind(one.id, made if one is target else None)
-
-
-def _bind_targets(scope: Scope, node: ast.AST) -> None:
-    """Bind what `for`, `with`, `except`, `:=`, `del` and patterns assign to unknowns."""
-    if isinstance(node, ast.ExceptHandler) and node.name:
-        scope.bind(node.name, None)
-    for part in ("target", "optional_vars"):
-        target = getattr(node, part, None)
-        if isinstance(target, ast.AST):
-            for one in ast.walk(target):
-                if isinstance(one, ast.Name):
-                    scope.bind(one.id, None)
-    if isinstance(node, ast.MatchAs | ast.MatchStar) and node.name:
-        scope.bind(node.name, None)

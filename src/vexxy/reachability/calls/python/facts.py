@@ -143,12 +143,14 @@ class ModuleFacts:
 
     Attributes:
         words: For a file that could not be parsed, every identifier in it.
+        elsewhere: Imports that run on other platforms only.
     """
 
     path: str
     scopes: dict[str, Scope] = field(default_factory=dict)
     classes: dict[str, ClassFacts] = field(default_factory=dict)
     words: frozenset[str] | None = None
+    elsewhere: list[Import] = field(default_factory=list)
     _inside: dict[str, list[Scope]] | None = None
 
     def inside(self, name: str) -> list[Scope]:

@@ -6,7 +6,6 @@ is in use. What was seen running is a root, so that a branch not taken counts as
 """
 
 import heapq
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
@@ -22,7 +21,8 @@ from vexxy.reachability.calls.python.facts import (
     ModuleFacts,
     Scope,
 )
-from vexxy.reachability.calls.python.names import Names, Sources
+from vexxy.reachability.calls.python.leads import Leads
+from vexxy.reachability.calls.python.names import Names, Sources, Target
 from vexxy.reachability.calls.python.start import Node, Origin, Start
 from vexxy.reachability.calls.types import Loader, Reach, Reached, Step
 from vexxy.reachability.wire import pydecorators
@@ -55,11 +55,7 @@ class Graph:
         self._origins: dict[Node, Origin] = {}
         self._queue: list[tuple[int, int, Node]] = []
         self._dispatch: Final = Dispatch(self._names, start.is_application, self._add)
-        # Files, by the Python file that could load them otherwise than by a statement.
-        self._led: dict[str, list[tuple[str, Loader]]] = defaultdict(list)
-        # The same by a value: by the file, and by its package.
-        self._valuing: dict[str, list[str]] = defaultdict(list)
-        self._valued: dict[str, list[str]] = defaultdict(list)
+        self._leads: Final = Leads(start.loadable)
         self._keepers: dict[str, frozenset[tuple[str, bool]] | None] = {}
         self._opened: list[str] = []
         self._entered: set[str] = set()
@@ -107,9 +103,34 @@ class Graph:
         if facts.words is not None:
             return f"{path} could not be parsed"
         known = not name or name in facts.scopes or name in facts.classes
-        if not known:
+        if not known and not self._is_inside(facts, name):
             return f"how {path} defines {name} was not understood"
         return None
+
+    def _is_inside(self, facts: ModuleFacts, name: str) -> bool:
+        """Whether what has no definition here would be of a function or class not used.
+
+        Whatever it is there, it comes to be when that function runs, or is called on that
+        class; what the class inherits under the name must not be reached either.
+        """
+        outer, _, member = name.rpartition(".")
+        while outer:
+            if outer in facts.classes:
+                return self._is_unused(facts, outer, member)
+            if outer in facts.scopes:
+                return ("scope", facts.path, outer) not in self._origins
+            outer, _, member = outer.rpartition(".")
+        return False
+
+    def _is_unused(self, facts: ModuleFacts, owner: str, member: str) -> bool:
+        if self._hit(facts.path, owner) is not None:
+            return False
+        target = Target("instance", facts.path, owner)
+        inherited, _ = self._names.attribute(target, member)
+        known = all(path for path, _ in self._names.ancestry((facts.path, owner)))
+        return known and not any(
+            (one.kind, one.path, one.name) in self._origins for one in inherited
+        )
 
     def _told(self, node: Node) -> Reached:
         steps: list[Step] = []
@@ -145,15 +166,8 @@ class Graph:
             self._root(("scope", path, name), f"{name} of {path}, which ran", 1)
         for path in sorted(self._start.loaded):
             self._root(("module", path, BODY), f"the import of {path}", 2)
-        for path, loaders in sorted(self._start.loadable.items()):
-            for loader in loaders:
-                if not loader.via.endswith((".py", ".pyw")):
-                    self._root(("module", path, BODY), _could_load(path, loader), 3)
-                elif loader.by_value:
-                    self._valued[dispatch.top(loader.via)].append(path)
-                    self._valuing[loader.via].append(path)
-                else:
-                    self._led[loader.via].append((path, loader))
+        for path, loader in self._leads.roots:
+            self._root(("module", path, BODY), _could_load(path, loader), 3)
         self._outside()
         while self._queue:
             _, _, node = heapq.heappop(self._queue)
@@ -221,16 +235,8 @@ class Graph:
                 self._dispatch.attribute(word, node, 0)
                 self._dispatch.everywhere(word, node)
             return
-        by_value = any(
-            one.imports_by_value or one.entry_points for one in facts.scopes.values()
-        )
-        # By a value: once code that imports so is reached, and a name says which.
-        led = [] if by_value else list(self._valuing.get(facts.path, ()))
-        known = self._imported(facts) if facts.path in self._led else frozenset()
-        for path, loader in self._led.get(facts.path, ()):
-            if not (loader.statement and path in known):
-                led.append(path)
-        for path in led:
+        known = self._imported(facts) if self._leads.has(facts.path) else frozenset()
+        for path in list(self._leads.entered(facts, known)):
             self._add(("module", path, BODY), Origin(node, 0))
         self._scope(facts, facts.body, node)
         if facts.path in self._start.mains and MAIN in facts.scopes:
@@ -277,12 +283,14 @@ class Graph:
         All of it where names are made of parts or listed from a directory: then only
         modules of the importer's own package have such names.
         """
-        line = scope.imports_by_value or scope.entry_points
+        for path in self._leads.by_entry_points(facts, scope):
+            self._add(("module", path, BODY), Origin(node, scope.entry_points))
+        line = scope.imports_by_value
         if not line:
             return
-        every = self._start.is_application(facts.path) or bool(scope.entry_points)
+        every = self._start.is_application(facts.path)
         made = scope.glues or any(one.enumerates for one in facts.scopes.values())
-        for path in self._valued.get(dispatch.top(facts.path), ()):
+        for path in self._leads.by_name(facts):
             if every or (made and dispatch.top(path) == dispatch.top(facts.path)):
                 self._add(("module", path, BODY), Origin(node, line))
             else:
@@ -344,7 +352,8 @@ class Graph:
         """Return every file that an import statement anywhere in a file leads to."""
         if facts.words is not None:
             return frozenset()
-        statements = (one for scope in facts.scopes.values() for one in scope.imports)
+        statements = [one for scope in facts.scopes.values() for one in scope.imports]
+        statements += facts.elsewhere
         return frozenset(
             path for one in statements for path in self._names.loaded_by(facts.path, one)
         )
