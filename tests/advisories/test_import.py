@@ -453,7 +453,12 @@ def test_a_shipped_overlay_line_names_its_source() -> None:
         "field affected_functions",
     )
     assert all(line.symbol.provenance.startswith(sources) for line in lines)
-    assert all(0 < line.symbol.confidence < 1 for line in lines)
+    assert all(
+        0 < line.symbol.confidence < 1
+        # A person looked for when the code came, too.
+        or line.symbol.provenance.endswith("looked into")
+        for line in lines
+    )
     assert all(line.symbol.module for line in lines)
 
 

@@ -5,14 +5,14 @@ Every answer here is a doubt: none found is the only thing that a proof may rest
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from vexxy.advisories.types import Symbol
 from vexxy.reachability.loadable.tree import Tree
 from vexxy.reachability.rules import symbols
 from vexxy.reachability.rules.packages import DESCRIPTIVE
-from vexxy.reachability.wire import elf, pyextension
+from vexxy.reachability.wire import elf, pyextension, pynames
 
 SCRIPTS: Final = (*symbols.SCRIPT_SUFFIXES, *symbols.TYPED_SUFFIXES)
 # Packed or encrypted: a name inside is not to be seen from outside.
@@ -52,6 +52,11 @@ SHORT_SHARE_MAX: Final = 0.5
 # Python that unpacks its real code at run time.
 UNPACKS: Final = re.compile(rb"b64decode|b85decode|marshal|decompress|fromhex|__pyarmor__")
 EXECUTES: Final = re.compile(rb"\bexec\b|\beval\b|__pyarmor__")
+# Without one of these words no text or number of a long line becomes code.
+RUNS: Final = re.compile(
+    rb"\b(?:exec|eval|compile|marshal|loads?|builtins|globals|FunctionType|CodeType)\b"
+    rb"|__\w*(?:import|builtins|code|dict|class|subclasses|globals)\w*__|pyarmor|ctypes"
+)
 
 
 class Definitions:
@@ -60,6 +65,32 @@ class Definitions:
     def __init__(self, tree: Tree) -> None:
         self._tree: Final = tree
         self._bundles: Final[dict[str, bool]] = {}
+
+    def undefined(self, symbol: Symbol, files: Sequence[str], paths: Iterable[str]) -> str:
+        """Return why a module that is there may have the symbol's function all the same.
+
+        `files` are the module, `paths` all of the package. Nothing where no file has the
+        name, none makes names by a value, and the module has none that is like it.
+        """
+        short = symbols.short_name(symbol)
+        for path in sorted(paths):
+            if DESCRIPTIVE.fullmatch(path) or path.endswith(PROSE):
+                continue
+            doubt = self._doubt(path, frozenset({short}))
+            if doubt is None and path.endswith(".py"):
+                text = self._tree.read_text(path)
+                made = "unread" if text is None else pynames.makes_names(text)
+                doubt = made and f"{path} may make functions by a value ({made})"
+            if doubt is not None:
+                return doubt
+        for path in files:
+            text = self._tree.read_text(path) or ""
+            if not pynames.is_own(text):
+                return f"{path} may hand on what others define"
+            known = pynames.alike(short, text)
+            if known is not None:
+                return f"{path} has {known}, which may be the same under another name"
+        return ""
 
     def hidden(self, symbol: Symbol, paths: Iterable[str]) -> str | None:
         """Return why the symbol may be in one of these files all the same.
@@ -201,7 +232,8 @@ def _is_opaque(path: str, content: bytes) -> bool:
 
 
 def _is_opaque_python(path: str, content: bytes) -> bool:
-    if path.endswith(".py") and _has_long_lines(content):
+    long = path.endswith(".py") and _has_long_lines(content)
+    if long and not (pynames.is_plain(content) and RUNS.search(content) is None):
         return True
     return UNPACKS.search(content) is not None and EXECUTES.search(content) is not None
 

@@ -72,8 +72,27 @@ class Proofs:
         files = symbols.python_files(parts, owned.files)
         files = files or list(self._python_attribute(symbol, owned))
         if files:
-            return self._in_files(symbol, files, owned)
+            gone = self._undefined(symbol, files, owned)
+            return gone or self._in_files(symbol, files, owned)
         return self._missing(symbol, owned, gone=self._python_gone(symbol, owned))
+
+    def _undefined(
+        self, symbol: Symbol, files: Sequence[str], owned: Owned
+    ) -> SymbolFact | None:
+        """Say that the module is there without the function, where that is certain.
+
+        Only of names that are those of every version the record calls affected; a name
+        that was taken from a fix may be younger than the code it has now.
+        """
+        sources = [self._source(path) for path in files]
+        known = symbol.name and symbol.confidence >= symbols.REVIEWED
+        if not known or not all(one.endswith(".py") for one in sources):
+            return None
+        paths = self._surrounded(owned.files)
+        if self._definitions.undefined(symbol, sources, paths):
+            return None
+        detail = f"{sources[0]} does not define it, and no file of the package has its name"
+        return SymbolFact(symbol, SymbolState.ABSENT, detail)
 
     def _go(self, symbol: Symbol, match: Match, owned: Owned) -> SymbolFact:
         call = self._call(symbol, owned.files)

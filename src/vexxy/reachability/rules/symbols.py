@@ -8,6 +8,8 @@ from vexxy.advisories.types import Symbol
 from vexxy.sbom.types import Package
 from vexxy.tracer.types import FunctionCall, Source
 
+# The confidence of names that are those of every version their record calls affected.
+REVIEWED: Final = 1.0
 # Sources of compiled code: which file of the image they became is not known.
 COMPILED_SOURCES: Final = (
     ".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".rs", ".java", ".kt", ".scala", ".cs",
