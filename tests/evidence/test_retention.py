@@ -1,5 +1,6 @@
 """What is removed, when, and what a crash at any point leaves."""
 
+import io
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import pytest
 from sqlalchemy import func, select, text
 
 from tests.evidence.values import an_analysis, make_older, some_evidence
+from vexxy.audit import service as audit
+from vexxy.audit.types import Filter
 from vexxy.evidence import repository, rules, service
 from vexxy.evidence.errors import EvidenceNotFound, StoreFailed
 from vexxy.evidence.models import AnalysisEvidence, EvidenceBlob
@@ -69,6 +72,43 @@ def test_evidence_is_removed_after_its_days_and_not_before(
     assert paths(store, organization_id) == {young.blob.path}
     with pytest.raises(EvidenceNotFound):
         readable(db_worker, store, old)
+
+
+def test_what_retention_removed_is_in_the_record_of_acts(
+    db_system: Database, db_worker: Database, store: LocalDisk
+) -> None:
+    organization_id, _ = analysis = an_analysis(db_system)
+    kept = keep(db_worker, store, some_evidence(analysis, b"old"))
+    make_older(db_system, kept.id, NOW - timedelta(days=91))
+    for _ in range(2):
+        retain(db_worker, store, organization_id)
+    with db_worker.transaction(organization_id) as session:
+        _, acts = audit.list_entries(session, Filter(), offset=0, limit=10)
+    assert [(act.action, act.metadata["evidence"]) for act in acts] == [
+        ("evidence.expired", 1)
+    ]
+
+
+def test_retention_stops_where_its_job_is_told_to(
+    db_system: Database, db_worker: Database, store: LocalDisk
+) -> None:
+    organization_id, _ = analysis = an_analysis(db_system)
+    kept = keep(db_worker, store, some_evidence(analysis, b"old"))
+    make_older(db_system, kept.id, NOW - timedelta(days=91))
+
+    def cancelled() -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        service.retain(
+            db_worker,
+            store,
+            organization_id,
+            retention_days=90,
+            now=NOW,
+            step=cancelled,
+        )
+    assert readable(db_worker, store, kept) == b"old"
 
 
 def test_a_blob_stays_as_long_as_a_row_of_any_analysis_names_it(
@@ -345,6 +385,11 @@ def test_every_organization_gets_one_job_of_retention(
         assert session.scalar(counted, {"id": organization_id}) == 1
 
 
-def test_the_directory_of_evidence_is_nobody_elses(store: LocalDisk) -> None:
+def test_the_directory_of_evidence_is_made_late_and_is_nobody_elses(
+    store: LocalDisk,
+) -> None:
+    store.ping()
+    assert not store._root.exists()
+    store.put("a", io.BytesIO(b"1"))
     mode = store._root.stat().st_mode & 0o777
     assert mode == 0o700

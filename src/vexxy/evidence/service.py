@@ -5,7 +5,7 @@ a crash leaves between the two is bytes without a row, which `sweep` finds; neve
 without bytes.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,19 +15,27 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from vexxy.audit import service as audit
+from vexxy.audit import types as acts
+from vexxy.audit.types import Act
 from vexxy.evidence import repository, rules, wire
 from vexxy.evidence.errors import EvidenceNotFound, StoreFailed
 from vexxy.evidence.ports import BlobStore
 from vexxy.evidence.types import Blob, Evidence, NewEvidence, Removed, Staged, Sums
 from vexxy.jobs import service as jobs
 from vexxy.jobs.types import NewJob
-from vexxy.kit import ids
+from vexxy.kit import clock, ids
 from vexxy.kit.db import Database
 
 RETENTION_KIND: Final = "retention"
 _BATCH: Final = 500
 # A blob that loses to another upload of the same content looks for it this often.
 _TRIES: Final = 3
+Step = Callable[[], object]
+
+
+def _go_on() -> None:
+    """Do nothing between two batches."""
 
 
 def stage(
@@ -101,14 +109,17 @@ def put(
     return _name(session, Staged(new=new, blob=kept), blob=kept)
 
 
-def get(session: Session, evidence_id: UUID) -> Evidence:
+def get(
+    session: Session, evidence_id: UUID, *, analysis_job_id: UUID | None = None
+) -> Evidence:
     """Return what is known of a piece of evidence, without its bytes.
 
     Raises:
-        EvidenceNotFound: There is none, or it is another organization's.
+        EvidenceNotFound: There is none, or it is another organization's, or another
+            analysis's where one is named.
     """
     found = repository.find_evidence(session, evidence_id)
-    if found is None:
+    if found is None or analysis_job_id not in {None, found.analysis_job_id}:
         raise EvidenceNotFound(evidence_id)
     return found
 
@@ -173,21 +184,30 @@ def open_content(store: BlobStore, evidence: Evidence) -> Opened:
 
 
 def delete_expired(
-    database: Database, store: BlobStore, organization_id: UUID, *, before: datetime
+    database: Database,
+    store: BlobStore,
+    organization_id: UUID,
+    *,
+    before: datetime,
+    step: Step = _go_on,
 ) -> Removed:
     """Remove evidence that was kept before the instant, and blobs nobody names now.
 
     Rows first, bytes after the commit. May run at any time, twice and beside others.
+    `step` is called before each batch and may raise to stop there.
     """
     rows = 0
     while True:
+        step()
         with database.transaction(organization_id) as session:
             deleted = repository.delete_older(session, before=before, limit=_BATCH)
+            _note(session, organization_id, deleted=deleted, before=before)
         rows += deleted
         if deleted < _BATCH:
             break
     blobs = 0
     while True:
+        step()
         with database.transaction(organization_id) as session:
             paths = repository.delete_unnamed(session, limit=_BATCH)
         store.delete(paths)
@@ -197,7 +217,12 @@ def delete_expired(
 
 
 def sweep(
-    database: Database, store: BlobStore, organization_id: UUID, *, before: datetime
+    database: Database,
+    store: BlobStore,
+    organization_id: UUID,
+    *,
+    before: datetime,
+    step: Step = _go_on,
 ) -> Removed:
     """Remove bytes that no row names and that were stored before the instant.
 
@@ -208,6 +233,7 @@ def sweep(
     found = (blob.path for blob in store.list_blobs(folder) if blob.modified_at < before)
     garbage = 0
     for paths in _batches(found):
+        step()
         with database.transaction(organization_id) as session:
             known = repository.known_paths(session, paths)
         unknown = [path for path in paths if path not in known]
@@ -224,11 +250,13 @@ def retain(
     *,
     retention_days: int,
     now: datetime,
+    step: Step = _go_on,
 ) -> Removed:
     """Do all of retention for one organization; what a job of the kind does."""
     before = now - timedelta(days=retention_days)
-    expired = delete_expired(database, store, organization_id, before=before)
-    swept = sweep(database, store, organization_id, before=now - rules.GARBAGE_AFTER)
+    expired = delete_expired(database, store, organization_id, before=before, step=step)
+    young = now - rules.GARBAGE_AFTER
+    swept = sweep(database, store, organization_id, before=young, step=step)
     return Removed(
         rows=expired.rows,
         blobs=expired.blobs,
@@ -255,8 +283,24 @@ def enqueue_retention(session: Session) -> int:
     organizations = repository.list_organizations(session)
     for organization_id in organizations:
         key = f"{RETENTION_KIND}:{organization_id}"
-        jobs.enqueue(session, NewJob(RETENTION_KIND, organization_id, {}, key=key))
+        new = NewJob(RETENTION_KIND, organization_id, {}, key=key, deadline_seconds=3600)
+        jobs.enqueue(session, new)
     return len(organizations)
+
+
+def _note(
+    session: Session, organization_id: UUID, *, deleted: int, before: datetime
+) -> None:
+    if deleted:
+        act = Act(
+            action="evidence.expired",
+            actor=acts.system("retention"),
+            organization_id=organization_id,
+            resource_type="organization",
+            resource_id=organization_id,
+            metadata={"evidence": deleted, "before": clock.rfc3339(before)},
+        )
+        audit.record(session, act)
 
 
 def _pack(new: NewEvidence, into: BinaryIO, *, bytes_max: int) -> Sums:
