@@ -189,8 +189,5 @@ def _in_database(engine: Engine) -> Words:
 
 
 def _in_storage(service: Service) -> Words:
-    store = getattr(service, "evidence", None)
-    if store is None:
-        return {"storage": Word.UNKNOWN}
-    store.ping()
+    service.evidence.ping()
     return {"storage": Word.OK}

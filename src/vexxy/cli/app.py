@@ -8,6 +8,7 @@ from vexxy.cli import (
     advisories,
     analyze,
     console,
+    database,
     doctor,
     explain,
     sbom,
@@ -32,6 +33,7 @@ app.command()(worker.worker)
 app.command()(worker.beat)
 app.add_typer(advisories.app, name="advisories")
 app.add_typer(vex.app, name="vex")
+app.add_typer(database.app, name="database")
 
 
 @app.callback()

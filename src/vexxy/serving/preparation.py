@@ -30,26 +30,58 @@ Telling = Callable[[str], None]
 def database(
     wish: Wish, ends: contextlib.ExitStack, *, tell: Telling
 ) -> tuple[str, Server | None]:
-    """Return the address of the configured database, or of one started here."""
+    """Return the address of the configured database, or of one started here.
+
+    Raises:
+        DatabaseFailed: The one that is brought along did not start.
+        InvalidInput: DATABASE_URL is no address.
+    """
     if wish.settings.database_url is not None:
-        try:
-            url = normalized(wish.settings.database_url.get_secret_value())
-        except ArgumentError as error:
-            raise InvalidInput(
-                "DATABASE_URL is no address of a database",
-                hint="like postgresql://user:password@host:5432/name",
-            ) from error
-        return url.render_as_string(hide_password=False), None
+        return address(wish.settings.database_url.get_secret_value()), None
     directory = wish.data_directory / "postgresql"
     if not (directory / "cluster").exists():
         tell(f"making a database in {directory}")
-    database = embedded_postgres.start(directory)
-    ends.callback(database.stop)
-    return database.url, database
+    started = embedded_postgres.start(directory)
+    ends.callback(started.stop)
+    return started.url, started
+
+
+def address(url: str) -> str:
+    """Return DATABASE_URL with the driver that is used here.
+
+    Raises:
+        InvalidInput: It is no address of a PostgreSQL.
+    """
+    try:
+        parsed = normalized(url)
+    except ArgumentError:
+        parsed = None
+    if parsed is None or parsed.drivername != "postgresql+psycopg":
+        raise InvalidInput(
+            "DATABASE_URL is no address of a PostgreSQL",
+            hint="like postgresql://user:password@host:5432/name",
+        )
+    return parsed.render_as_string(hide_password=False)
+
+
+def revision(url: str) -> tuple[str | None, str]:
+    """Return the schema's revision, None for an empty database, and the latest one.
+
+    Raises:
+        StartFailed: The database cannot be reached.
+    """
+    try:
+        return migrations.current(url), migrations.revisions()[-1]
+    except SQLAlchemyError as error:
+        raise _unreachable(error) from error
 
 
 def migrate(url: str, *, tell: Telling) -> None:
-    """Bring the schema up to date; wait a while for a database that is starting too."""
+    """Bring the schema up to date; wait a while for a database that is starting too.
+
+    Raises:
+        StartFailed: The database cannot be reached, or refused a step.
+    """
     deadline = time.monotonic() + DATABASE_SECONDS_MAX
     told = False
     while True:
@@ -57,10 +89,7 @@ def migrate(url: str, *, tell: Telling) -> None:
             migrations.upgrade(url)
         except OperationalError as error:
             if time.monotonic() > deadline:
-                raise StartFailed(
-                    f"the database cannot be reached: {_first_line(error)}",
-                    hint="is DATABASE_URL right, and does the database run?",
-                ) from error
+                raise _unreachable(error) from error
         except SQLAlchemyError as error:
             raise StartFailed(
                 f"the schema cannot be brought up to date: {_first_line(error)}",
@@ -75,6 +104,13 @@ def migrate(url: str, *, tell: Telling) -> None:
         time.sleep(1.0)
 
 
+def _unreachable(error: SQLAlchemyError) -> StartFailed:
+    return StartFailed(
+        f"the database cannot be reached: {_first_line(error)}",
+        hint="is DATABASE_URL right, and does the database run?",
+    )
+
+
 def _first_line(error: SQLAlchemyError) -> str:
     """Return what the database said; the statement and its values stay out."""
     said = error.orig if isinstance(error, DBAPIError) else error
@@ -82,18 +118,28 @@ def _first_line(error: SQLAlchemyError) -> str:
 
 
 def environment(
-    settings: ServiceSettings, *, url: str, data_directory: Path, folder: Path
+    settings: ServiceSettings, wish: Wish, *, url: str, listens: str, folder: Path
 ) -> dict[str, str]:
-    """Return what every process of the service is told."""
+    """Return what every process of the service is told.
+
+    Args:
+        settings: With the secrets that were made.
+        wish: What is served.
+        url: Of the database.
+        listens: The address that is listened on.
+        folder: For what is of this run only.
+    """
     metrics = folder / "metrics"
     shutil.rmtree(metrics, ignore_errors=True)
     metrics.mkdir(mode=0o700)
     told = {
         **os.environ,
         "DATABASE_URL": url,
-        "VEXXY_DATA_DIRECTORY": str(data_directory),
+        "VEXXY_DATA_DIRECTORY": str(wish.data_directory),
         "PROMETHEUS_MULTIPROC_DIR": str(metrics),
     }
+    if "public_url" not in settings.model_fields_set:
+        told["PUBLIC_URL"] = listens
     for name in bootstrap.SECRETS:
         if (secret := getattr(settings, name)) is not None:
             told[name.upper()] = secret.get_secret_value()

@@ -53,15 +53,15 @@ def serve(wish: Wish, *, tell: Telling, ready: Callable[[str], None]) -> None:
         url, database = preparation.database(wish, ends, tell=tell)
         ends.callback(_end, kept, tell)
         preparation.migrate(url, tell=tell)
+        address = listening.address_of(listener)
         environment = preparation.environment(
-            settings, url=url, data_directory=wish.data_directory, folder=folder
+            settings, wish, url=url, listens=address, folder=folder
         )
         kept.extend(map(Kept, preparation.programs(wish, environment, listener=listener)))
         wake = ends.enter_context(_woken_by_deaths())
         for one in kept:
             one.start()
         _record(folder, kept)
-        address = listening.address_of(listener)
         _await_answer(address, kept)
         ready(address)
         with contextlib.suppress(KeyboardInterrupt):
