@@ -1,5 +1,6 @@
 """Which functions of compiled code a run waits for: those that its findings name."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ BINARY_BYTES_MAX: Final = 256 * 1024 * 1024
 FILES_MAX: Final = 64
 MAGIC: Final = b"\x7fELF"
 ARCHIVE_MARK: Final = "!"
+# Packages of distributions, whose records may name a C function without its source file.
+DISTRIBUTIONS: Final = frozenset({"deb", "apk", "rpm"})
+C_NAME: Final = re.compile(r"[A-Za-z_]\w*")
 NATIVE_SOURCES: Final = (".c", ".cc", ".cpp", ".cxx", ".h", ".hpp", ".S", ".y", ".l")
 
 
@@ -57,6 +61,9 @@ def _name(symbol: Symbol, package: Package) -> str:
     if package.type == "cargo":
         own = symbol.name.startswith(f"{symbol.module}::") or not symbol.module
         return symbol.name if own else f"{symbol.module}::{symbol.name}"
+    is_bare = package.type in DISTRIBUTIONS and not symbol.module
+    if is_bare and C_NAME.fullmatch(symbol.name):
+        return symbol.name
     return symbol.name if symbol.module.endswith(NATIVE_SOURCES) else ""
 
 
