@@ -7,7 +7,9 @@ from vexxy.analysis.observation import Observed
 from vexxy.analysis.watching import Watching
 from vexxy.images.rootfs import RootFilesystem
 from vexxy.images.types import Image
+from vexxy.reachability import covered
 from vexxy.sandbox.types import Attachments
+from vexxy.sbom.types import Inventory
 from vexxy.tracer.functions import service as functions
 from vexxy.tracer.functions.types import FILES_PATH, TOLD_PATH, Evidence
 from vexxy.tracer.types import ExecutionProfile
@@ -70,6 +72,14 @@ def recorded(
         functions=(*profile.functions, *calls),
         function_recordings=(*profile.function_recordings, *recordings),
     )
+
+
+def counted(
+    profile: ExecutionProfile, root: RootFilesystem, inventory: Inventory
+) -> ExecutionProfile:
+    """Return the profile with the called share of the application's own functions."""
+    share = covered.percent(profile, root, inventory) if profile.functions else None
+    return replace(profile, code_coverage_percent=share)
 
 
 def watched(

@@ -264,7 +264,8 @@ def _profile(run: _Run, observed: Observed, root: RootFilesystem) -> ExecutionPr
         profile = coverage.recorded(profile, observed, root)
     if run.watching is not None:
         profile = coverage.watched(profile, observed, run.watching)
-    return profile
+    _find(run, root)
+    return coverage.counted(profile, root, _inventory(run))
 
 
 def _inventory(run: _Run) -> Inventory:
