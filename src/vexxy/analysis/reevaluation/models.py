@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Text, func
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy import func
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vexxy.kit.db import Base
@@ -20,7 +20,8 @@ class PackageRow(Base):
     ordinal: Mapped[int] = mapped_column(primary_key=True)
     organization_id: Mapped[UUID]
     purl: Mapped[str]
-    questions: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    question: Mapped[str | None]
+    other_question: Mapped[str | None]
     ground: Mapped[bytes]
 
 

@@ -4,7 +4,19 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Text, bindparam, delete, func, insert, select, text, tuple_, update
+from sqlalchemy import (
+    Text,
+    any_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
@@ -34,7 +46,8 @@ _APPLIED: Final = text(
 )
 _ORGANIZATIONS: Final = text(
     "select distinct organization_id from analysis_packages"
-    " where questions && cast(:questions as text[]) order by organization_id"
+    " where question = any(cast(:questions as text[]))"
+    " or other_question = any(cast(:questions as text[])) order by organization_id"
 )
 
 
@@ -58,7 +71,8 @@ def add_packages(
             "analysis_job_id": analysis_id,
             "ordinal": place,
             "purl": one.purl,
-            "questions": list(one.questions),
+            "question": next(iter(one.questions), None),
+            "other_question": next(iter(one.questions[1:]), None),
             "ground": one.ground,
         }
         for place, one in enumerate(packages)
@@ -139,8 +153,9 @@ def list_stored(
     place = tuple_(PackageRow.analysis_job_id, PackageRow.ordinal)
     query = select(PackageRow.analysis_job_id, PackageRow.ordinal, PackageRow.ground)
     if questions is not None:
-        asked = bindparam("asked", list(questions), ARRAY(Text))
-        query = query.where(PackageRow.questions.overlap(asked))
+        asked = any_(bindparam("asked", list(questions), ARRAY(Text)))
+        either = or_(PackageRow.question == asked, PackageRow.other_question == asked)
+        query = query.where(either)
     if analysis_id is not None:
         query = query.where(PackageRow.analysis_job_id == analysis_id)
     if after is not None:

@@ -18,7 +18,7 @@ HALF_BYTES: Final = 16
 
 
 def questions(package: Package) -> tuple[str, ...]:
-    """Return what advisories about a package are found by."""
+    """Return what advisories about a package are found by: none, one or two."""
     return tuple(f"{one.ecosystem} {one.name}" for one in names.lookups(package))
 
 

@@ -1,7 +1,8 @@
 """What stays of an analysis so that it can be decided again, and who is told.
 
 A package row holds what the run said of the package whatever its vulnerabilities, and
-the questions (`Debian:12 openssl`) that advisories are found by; a statement row is one
+the one or two questions (`Debian:12 openssl`) that advisories are found by; a statement
+row is one
 decision. Statements are only added: the one with the highest
 revision holds, the others are the history of the VEX document.
 """
@@ -20,7 +21,8 @@ create table analysis_packages (
   analysis_job_id uuid not null,
   ordinal integer not null,
   purl text not null,
-  questions text[] not null,
+  question text,
+  other_question text,
   ground bytea not null,
   constraint fk_analysis_packages_analysis_job_id
     foreign key (organization_id, analysis_job_id)
@@ -120,9 +122,16 @@ create table notification_deliveries (
 def upgrade() -> None:
     """Create the tables, their indexes and policies."""
     op.execute(PACKAGES)
+    # Equality is leakproof, so that it may be looked up below row-level security; the
+    # operators of arrays are not.
     op.execute(
-        "create index ix_analysis_packages_questions"
-        " on analysis_packages using gin (questions)"
+        "create index ix_analysis_packages_question on analysis_packages"
+        " (question, organization_id, analysis_job_id, ordinal)"
+    )
+    op.execute(
+        "create index ix_analysis_packages_other_question on analysis_packages"
+        " (other_question, organization_id, analysis_job_id, ordinal)"
+        " where other_question is not null"
     )
     tenancy.protect("analysis_packages")
     op.execute(STATEMENTS)
