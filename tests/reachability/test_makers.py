@@ -86,6 +86,7 @@ def test_a_verdict_is_given_for_the_day_the_hole_is_mended(tree: Planted) -> Non
         assert verdict.reason.endswith(SENTENCE)
         assert verdict.evidence[0].kind == "assumption"
         assert verdict.evidence[0].detail == SENTENCE
+        assert "  On one condition" in service.explain(verdict)
 
 
 def test_no_other_verdict_speaks_of_it(tree: Planted) -> None:

@@ -184,6 +184,14 @@ def test_entry_points_of_a_package_that_has_the_name_of_the_group(tree: Planted)
     assert gamma not in found
 
 
+def test_entry_points_of_a_group_that_data_of_the_package_says(tree: Planted) -> None:
+    points = "[own.plugins]\none = beta.part:P\n"
+    tree.write(f"{SITE}/beta-1.0.dist-info/entry_points.txt", points)
+    tree.write(f"{SITE}/alpha/data/groups.json", '["own.plugins"]')
+    tree.touched(tree.write(f"{SITE}/alpha/part.py", "iter_entry_points(x)"))
+    assert f"{SITE}/beta/part.py" in reached(tree)
+
+
 def test_entry_points_of_a_value_in_an_application_are_all_of_them(tree: Planted) -> None:
     points = "[own.plugins]\none = beta.part:P\n"
     tree.write(f"{SITE}/beta-1.0.dist-info/entry_points.txt", points)

@@ -86,6 +86,8 @@ class Proofs:
         """
         sources = [self._source(path) for path in files]
         known = symbol.name and symbol.confidence >= symbols.REVIEWED
+        if self._call(symbol, owned.files) is not None:
+            return None
         if not known or not all(one.endswith(".py") for one in sources):
             return None
         paths = self._surrounded(owned.files)

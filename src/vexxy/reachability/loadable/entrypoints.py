@@ -27,6 +27,7 @@ ALL: Final = re.compile(
     r"\bget_entry_map\s*\(|\bentry_points\s*\(\s*\)(?!\s*(?:\.\s*(?:get|select)\s*\(|\[))"
     r"|\bentry_points\s*\(\s*\*"
 )
+TEXTS: Final = (".py", ".json", ".toml", ".yaml", ".yml", ".ini", ".cfg", ".txt", ".xml")
 SEPARATOR: Final = re.compile(r"[^A-Za-z0-9]+")
 SAYS: Final = "says the entry points"
 UNKNOWN: Final = "looks up entry points of an unknown group, among them"
@@ -120,12 +121,11 @@ class EntryPoints:
         return False
 
     def _own(self, path: str) -> str:
-        """Return all texts of the package that a file belongs to."""
-        directory = path.rpartition("/")[0]
+        """Return all texts of the package that a file belongs to, its data included."""
         found = re.match(r"(.*/(?:site|dist)-packages/[^/]+)/", path)
-        files = [path] if found is None else self._modules.under(found[1])
-        texts = (self._tree.read_text(one) for one in files if one.endswith(".py"))
-        return "\n".join(one for one in texts if one) if directory else ""
+        files = [path] if found is None else self._tree.files_under(found[1])
+        texts = (self._tree.read_text(one) for one in files if one.endswith(TEXTS))
+        return "\n".join(one for one in texts if one)
 
     def _leads(self, group: str, how: str) -> Iterator[Lead]:
         for module in self._groups[group]:

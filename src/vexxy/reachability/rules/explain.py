@@ -6,6 +6,7 @@ from vexxy.reachability.types import Evidence, Verdict
 from vexxy.vex.types import Status
 
 HEADINGS: Final = {
+    "assumption": "On one condition",
     "symbol": "Vulnerable code",
     "file_access": "What ran",
     "static_reference": "What could still run",
