@@ -1,10 +1,9 @@
 """What stays of an analysis so that it can be decided again, and who is told.
 
 A package row holds what the run said of the package whatever its vulnerabilities, and
-the one or two questions (`Debian:12 openssl`) that advisories are found by; a statement
-row is one
-decision. Statements are only added: the one with the highest
-revision holds, the others are the history of the VEX document.
+the one or two questions (`Debian:12 openssl`) that advisories are found by. A statement
+row is one decision; statements are only added: the one with the highest revision
+holds, the others are the history of the VEX document.
 """
 
 from alembic import op
