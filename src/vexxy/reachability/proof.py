@@ -22,6 +22,8 @@ from vexxy.reachability.types import Loadable
 from vexxy.reachability.wire import gopclntab
 from vexxy.tracer.types import ExecutionProfile, FileAccess, FunctionCall
 
+# Files that hold machine code: extension modules, libraries beside them, programs.
+NATIVE: Final = re.compile(r".*\.(?:so(?:\.[\d.]+)?|pyd|dylib|dll|a|o|wasm)|.*/bin/[^/]+")
 # Directories that many packages put their files into.
 SHARED_DIRECTORIES: Final = ("-packages", "/bin", "/node_modules", "/lib", "/share")
 
@@ -68,6 +70,8 @@ class Proofs:
         return SymbolFact(symbol, SymbolState.UNKNOWN, "which file holds it is not known")
 
     def _python(self, symbol: Symbol, owned: Owned) -> SymbolFact:
+        if symbol.module.endswith(symbols.COMPILED_SOURCES):
+            return self._compiled(symbol, owned)
         parts = symbols.python_module(symbol)
         files = symbols.python_files(parts, owned.files)
         files = files or list(self._python_attribute(symbol, owned))
@@ -75,6 +79,29 @@ class Proofs:
             gone = self._undefined(symbol, files, owned)
             return gone or self._in_files(symbol, files, owned)
         return self._missing(symbol, owned, gone=self._python_gone(symbol, owned))
+
+    def _compiled(self, symbol: Symbol, owned: Owned) -> SymbolFact:
+        """Look up code that became machine code, in whichever file of the package.
+
+        It runs only where one of them is loaded; which one holds it is not asked.
+        """
+        call = self._call(symbol, owned.files)
+        if call is not None:
+            return _called(symbol, call)
+        beside = self._surrounded(owned.files)
+        native = [one for one in beside if NATIVE.fullmatch(one)]
+        unlisted = not set(native) <= owned.files
+        if not native or unlisted or self._loaded(native, owned) is not None:
+            detail = "which file holds it is not known"
+            return SymbolFact(symbol, SymbolState.UNKNOWN, detail)
+        found, _ = chains.chains(self._loadable, native, limit=1)
+        if found:
+            return SymbolFact(symbol, SymbolState.LOADABLE, sentences.chain(found[0]))
+        for one in self._loadable.unfollowed:
+            if any(chains.covers(one, path) for path in native):
+                return SymbolFact(symbol, SymbolState.LOADABLE, one.reason)
+        detail = f"none of the {len(native)} compiled files of the package was loaded"
+        return SymbolFact(symbol, SymbolState.NOT_LOADED, detail)
 
     def _undefined(
         self, symbol: Symbol, files: Sequence[str], owned: Owned
