@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
+from vexxy import bootstrap
 from vexxy.analysis.attempts import service as attempts
 from vexxy.analysis.attempts.errors import AnalysisImpossible, AttemptFailed
 from vexxy.analysis.attempts.service import Completion
@@ -32,6 +34,7 @@ from vexxy.kit.progress import Progress
 from vexxy.kit.sealing import Sealer
 from vexxy.sandbox import service as sandboxes
 from vexxy.sandbox.ports import ContainerEngine
+from vexxy.settings import Settings, read_service
 from vexxy.worker import analysis_folder, child
 from vexxy.worker.analysis_folder import Folder
 
@@ -170,6 +173,29 @@ class Analyses:
                 analysis_id=analysis_id,
                 containers=swept.containers,
             )
+
+
+def handle(context: JobContext) -> None:
+    """Make one attempt at an analysis with what the environment describes."""
+    _analyses().handle(context)
+
+
+def abandoned(context: JobContext, reason: str) -> None:
+    """End as failed the analysis of a job that nobody will try again."""
+    _analyses().abandoned(context, reason)
+
+
+@lru_cache(maxsize=1)
+def _analyses() -> Analyses:
+    settings = Settings()
+    service = bootstrap.completed(read_service(), settings.data_directory)
+    return Analyses(
+        sealer=Sealer(bootstrap.sealing_keys(service)),
+        store=bootstrap.evidence_store(service),
+        publisher=Publisher(settings.author, settings.vex_namespace),
+        open_engine=lambda: bootstrap.engine(settings),
+        files_allowed=service.image_archives_allowed,
+    )
 
 
 def passed(environment: Mapping[str, str]) -> dict[str, str]:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Final
 
-from vexxy.worker import reevaluation, retention, sandboxes, webhook_delivery
+from vexxy.worker import analysis, reevaluation, retention, sandboxes, webhook_delivery
 from vexxy.worker.work import Work
 
 HANDLERS: Final[Mapping[str, Work]] = {
+    "analysis": Work(analysis.handle, abandoned=analysis.abandoned, organization_limit=2),
     "reevaluation": Work(reevaluation.handle, organization_limit=1),
     "retention": Work(retention.handle, organization_limit=1),
     "sweep_sandboxes": Work(sandboxes.handle),

@@ -23,12 +23,14 @@ from vexxy.analysis.documents.errors import (
 from vexxy.analysis.documents.service import Upload
 from vexxy.analysis.publication import Publisher
 from vexxy.analysis.submission.models import AnalysisRow
+from vexxy.audit.types import system
 from vexxy.kit import clock, ids
 from vexxy.kit.db import Database
 from vexxy.sbom.errors import InvalidSbom
 from vexxy.vex.service import Format
 from vexxy.vex.types import Document
 
+ACTOR = system("test")
 PURL = "pkg:deb/debian/libfoo1@1.0-1?arch=amd64&distro=debian-12"
 CYCLONEDX = json.dumps(
     {
@@ -88,7 +90,7 @@ def test_an_sbom_comes_back_byte_for_byte(
 ) -> None:
     organization = an_organization(db_system)
     with db_request.transaction(organization) as session:
-        stored = service.store_sbom(session, an_upload(organization, content))
+        stored = service.store_sbom(session, an_upload(organization, content), actor=ACTOR)
     with db_request.transaction(organization) as session:
         found, again = service.read_sbom(session, stored.id)
 
@@ -102,10 +104,9 @@ def test_an_sbom_is_named_by_who_sends_it_or_by_what_it_describes(
 ) -> None:
     organization = an_organization(db_system)
     with db_request.transaction(organization) as session:
-        given = service.store_sbom(
-            session, an_upload(organization, CYCLONEDX, name="mine\x00")
-        )
-        own = service.store_sbom(session, an_upload(organization, CYCLONEDX))
+        upload = an_upload(organization, CYCLONEDX, name="mine\x00")
+        given = service.store_sbom(session, upload, actor=ACTOR)
+        own = service.store_sbom(session, an_upload(organization, CYCLONEDX), actor=ACTOR)
 
     assert (given.name, own.name) == ("mine", "web")
 
@@ -116,7 +117,7 @@ def test_what_is_no_sbom_is_refused_and_not_kept(
 ) -> None:
     organization = an_organization(db_system)
     with pytest.raises(InvalidSbom), db_request.transaction(organization) as session:
-        service.store_sbom(session, an_upload(organization, content))
+        service.store_sbom(session, an_upload(organization, content), actor=ACTOR)
     with db_request.transaction(organization) as session:
         assert service.list_sboms(session, skip=0, limit=10) == (0, [])
 
@@ -126,7 +127,9 @@ def test_an_sbom_over_the_limit_is_refused_before_it_is_read(
 ) -> None:
     organization = an_organization(db_system)
     with pytest.raises(SbomTooLarge), db_request.transaction(organization) as session:
-        service.store_sbom(session, an_upload(organization, b"{" * 101, limit_bytes=100))
+        service.store_sbom(
+            session, an_upload(organization, b"{" * 101, limit_bytes=100), actor=ACTOR
+        )
 
 
 def test_an_sbom_of_another_organization_is_not_there(
@@ -134,7 +137,7 @@ def test_an_sbom_of_another_organization_is_not_there(
 ) -> None:
     mine, other = an_organization(db_system), an_organization(db_system)
     with db_request.transaction(other) as session:
-        theirs = service.store_sbom(session, an_upload(other, CYCLONEDX))
+        theirs = service.store_sbom(session, an_upload(other, CYCLONEDX), actor=ACTOR)
 
     with db_request.transaction(mine) as session:
         with pytest.raises(SbomNotFound):

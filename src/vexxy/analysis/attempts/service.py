@@ -17,6 +17,7 @@ from vexxy.analysis.publication import Publisher
 from vexxy.analysis.reevaluation import service as reevaluation
 from vexxy.analysis.submission import repository, wire
 from vexxy.analysis.submission import rules as submission_rules
+from vexxy.analysis.submission import service as submission
 from vexxy.analysis.submission.errors import (
     AnalysisNotFound,
     AnalysisOver,
@@ -204,6 +205,7 @@ def complete(
         analysis_job_id=analysis_id,
         result=result,
     )
+    submission.tell_finished(session, analysis_id)
     return Completion(analysis_id, cost, vex_id, completed_at)
 
 
@@ -261,7 +263,7 @@ def note_failure(session: Session, analysis_id: UUID, failure: Failure) -> None:
 
 def fail(session: Session, analysis_id: UUID, message: str) -> bool:
     """End the analysis as failed, uncharged; return whether it was not over before."""
-    return repository.become(
+    failed = repository.become(
         session,
         analysis_id,
         Status.FAILED,
@@ -271,6 +273,9 @@ def fail(session: Session, analysis_id: UUID, message: str) -> bool:
         cost_credits=0,
         sealed_environment=None,
     )
+    if failed:
+        submission.tell_finished(session, analysis_id)
+    return failed
 
 
 def _text(text: str) -> str:

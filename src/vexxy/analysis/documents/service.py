@@ -22,6 +22,8 @@ from vexxy.analysis.documents.errors import (
 )
 from vexxy.analysis.documents.models import EditionRow, SbomRow, VexRow
 from vexxy.analysis.documents.types import Edition, Issued, Sbom
+from vexxy.audit import service as audit
+from vexxy.audit.types import Act, Actor
 from vexxy.kit import clock, ids
 from vexxy.sbom import service as sbom_service
 from vexxy.vex import service as vex
@@ -57,7 +59,7 @@ def vex_id_of(analysis_id: UUID) -> UUID:
     return uuid.uuid5(_NAMESPACE, str(analysis_id))
 
 
-def store_sbom(session: Session, upload: Upload) -> Sbom:
+def store_sbom(session: Session, upload: Upload, *, actor: Actor) -> Sbom:
     """Keep the SBOM after reading it.
 
     Raises:
@@ -84,6 +86,17 @@ def store_sbom(session: Session, upload: Upload) -> Sbom:
     )
     session.add(row)
     session.flush()
+    audit.record(
+        session,
+        Act(
+            action="sbom.uploaded",
+            actor=actor,
+            organization_id=upload.organization_id,
+            resource_type="sbom",
+            resource_id=row.id,
+            after={"name": row.name, "format": row.format, "digest": row.digest},
+        ),
+    )
     return _sbom(row)
 
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -224,6 +225,18 @@ def _check_image(submission: Submission, *, files_allowed: bool) -> None:
     named = reference.digest or reference.image_id
     if digest is not None and named is not None:
         _demand(digest == named, "image_digest", "image_ref names another digest")
+
+
+def words_of(command: str) -> tuple[str, ...]:
+    """Return the words of a command line as a shell splits it; nothing is expanded.
+
+    Raises:
+        SubmissionRefused: A quotation is not closed.
+    """
+    try:
+        return tuple(shlex.split(command))
+    except ValueError as error:
+        raise SubmissionRefused("config.command", str(error)) from error
 
 
 def digest_of(submission: Submission) -> str | None:

@@ -1,9 +1,9 @@
 """Submit an analysis, follow it, read what came out, cancel it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
-from uuid import UUID
+from typing import Any, Final
+from uuid import UUID, uuid5
 
 import msgspec
 from sqlalchemy.orm import Session
@@ -32,6 +32,8 @@ from vexxy.jobs import service as jobs
 from vexxy.jobs.types import NewJob
 from vexxy.kit import clock, ids
 from vexxy.kit.sealing import Sealer
+from vexxy.notifications import service as notifications
+from vexxy.notifications.types import EventType
 
 KIND: Final = "analysis"
 ATTEMPTS_MAX: Final = 3
@@ -189,6 +191,32 @@ def get_results(session: Session, analysis_id: UUID) -> Results:
     )
 
 
+def find_sbom_of(session: Session, analysis_id: UUID) -> bytes | None:
+    """Return the SBOM that an analysis stands on, None where the image was read.
+
+    Raises:
+        AnalysisNotFound: None of that id in the organization.
+    """
+    sbom_id = _get(session, analysis_id).sbom_id
+    return None if sbom_id is None else documents.read_sbom(session, sbom_id)[1]
+
+
+def read_findings(
+    session: Session, analysis_id: UUID
+) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]:
+    """Return the findings of an analysis, as they hold now, and its packages' purls.
+
+    Raises:
+        AnalysisNotFound: None of that id in the organization.
+    """
+    found = repository.find_findings(session, analysis_id)
+    if found is None:
+        raise AnalysisNotFound(analysis_id)
+    findings, packages = found
+    current = reevaluation.current(session, analysis_id)
+    return (findings if current is None else current.findings), packages
+
+
 def list_(
     session: Session, wanted: Filter, *, skip: int, limit: int
 ) -> tuple[int, Sequence[Listed]]:
@@ -243,7 +271,28 @@ def cancel(session: Session, analysis_id: UUID, *, actor: Actor) -> Progress:
     if row.queue_job_id is not None:
         jobs.cancel(session, row.queue_job_id)
     _record(session, row, actor, action="analysis.cancelled", before=before)
+    tell_finished(session, analysis_id)
     return get_progress(session, analysis_id)
+
+
+def tell_finished(session: Session, analysis_id: UUID) -> None:
+    """Have everybody told who wants to hear of an analysis that just ended; once."""
+    row = _get(session, analysis_id)
+    notifications.notify(
+        session,
+        organization_id=row.organization_id,
+        event_type=EventType.ANALYSIS_FINISHED.value,
+        data={
+            "job_id": str(row.id),
+            "status": row.status,
+            "image_ref": row.image_ref,
+            "image_digest": row.image_digest,
+            "generated_vex_id": row.generated_vex_id and str(row.generated_vex_id),
+            "cost_credits": row.cost_credits,
+        },
+        event_id=uuid5(row.id, EventType.ANALYSIS_FINISHED.value),
+        core=True,
+    )
 
 
 def _record(

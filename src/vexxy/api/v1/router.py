@@ -3,17 +3,27 @@
 from fastapi import APIRouter
 
 from vexxy.api.v1 import (
+    analysis,
+    analysis_events,
     api_keys,
     audit,
     auth,
+    comparison,
     evidence,
     members,
     notifications,
     organizations,
+    sboms,
     sync,
+    vex,
 )
 
 router = APIRouter(prefix="/api/v1")
+router.include_router(analysis.router)
+router.include_router(analysis_events.router)
+router.include_router(comparison.router)
+router.include_router(sboms.router)
+router.include_router(vex.router)
 router.include_router(evidence.router)
 router.include_router(notifications.router)
 router.include_router(auth.router)

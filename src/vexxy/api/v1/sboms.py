@@ -1,0 +1,143 @@
+"""`/sboms`: SBOMs that analyses can stand on (contract, section 3)."""
+
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import Depends, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from vexxy.analysis.documents import service as documents
+from vexxy.analysis.documents.errors import SbomTooLarge
+from vexxy.analysis.documents.service import Upload
+from vexxy.analysis.documents.types import Sbom
+from vexxy.http import downloads, openapi
+from vexxy.http.deps import Acting, Adapters, Transaction, require
+from vexxy.http.fields import Instant, Name
+from vexxy.http.routing import Router
+from vexxy.identity.types import Identity, Permission
+from vexxy.kit.errors import TooLarge
+
+router: Final = Router(prefix="/sboms", tags=["documents"])
+Writer = Annotated[Identity, Depends(require(Permission.ANALYSIS_WRITE))]
+READING: Final = [Depends(require(Permission.ANALYSIS_READ))]
+BODY_BYTES_MAX: Final = 256 * 1024 * 1024
+
+# Shown as an object: what is read is CycloneDX, SPDX 2 or Syft, told by its content.
+DOCUMENT: Final[dict[str, Any]] = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {"type": "object"},
+            "examples": {
+                "CycloneDX": {
+                    "value": {
+                        "bomFormat": "CycloneDX",
+                        "specVersion": "1.6",
+                        "components": [
+                            {
+                                "type": "library",
+                                "name": "zlib1g",
+                                "version": "1:1.2.13",
+                                "purl": "pkg:deb/debian/zlib1g@1%3A1.2.13?distro=debian-12",
+                            }
+                        ],
+                    }
+                }
+            },
+        }
+    },
+}
+MEDIA: Final = {b"{": "application/json", b"<": "application/xml"}
+FILE: Final = downloads.documented(
+    {"application/json": "json", "application/xml": "xml", "text/plain": "txt"}
+)
+
+
+class SbomView(BaseModel):
+    """An SBOM without its content."""
+
+    id: UUID
+    name: str
+    format: str = Field(description="As read", examples=["cyclonedx", "spdx", "syft"])
+    digest: str = Field(description="Of the content as it was sent")
+    size_bytes: int
+    packages: int = Field(description="Packages that could be read from it")
+    created_at: Instant
+
+
+class SbomList(BaseModel):
+    """A page of SBOMs, newest first."""
+
+    total: int
+    skip: int
+    limit: int
+    sboms: list[SbomView]
+
+
+def _view(sbom: Sbom) -> SbomView:
+    return SbomView.model_validate(sbom, from_attributes=True)
+
+
+async def sent(request: Request, adapters: Adapters) -> bytes:
+    """Return the body, refused as soon as it is over the limit."""
+    limit = adapters.settings.sbom_bytes_max
+    pieces = bytearray()
+    async for piece in request.stream():
+        pieces += piece
+        if len(pieces) > limit:
+            raise SbomTooLarge(len(pieces), limit)
+    return bytes(pieces)
+
+
+@router.post(
+    "",
+    status_code=HTTPStatus.CREATED,
+    responses=openapi.responses(TooLarge),
+    max_body_size=BODY_BYTES_MAX,
+    openapi_extra={"requestBody": DOCUMENT},
+)
+def upload(
+    *,
+    who: Writer,
+    adapters: Adapters,
+    session: Transaction,
+    actor: Acting,
+    content: Annotated[bytes, Depends(sent)],
+    name: Annotated[Name | None, Query(max_length=200)] = None,
+) -> SbomView:
+    """Keep a CycloneDX, SPDX 2 or Syft document; the body is the document itself."""
+    wanted = Upload(
+        organization_id=who.organization_id,
+        content=content,
+        limit_bytes=adapters.settings.sbom_bytes_max,
+        name=name,
+        created_by=who.user_id,
+    )
+    return _view(documents.store_sbom(session, wanted, actor=actor))
+
+
+@router.get("", dependencies=READING)
+def list_sboms(
+    *,
+    session: Transaction,
+    skip: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> SbomList:
+    """List SBOMs, newest first."""
+    total, found = documents.list_sboms(session, skip=skip, limit=limit)
+    sboms = [_view(one) for one in found]
+    return SbomList(total=total, skip=skip, limit=limit, sboms=sboms)
+
+
+@router.get("/{sbom_id}", dependencies=READING, response_class=Response, responses=FILE)
+def download(sbom_id: UUID, session: Transaction) -> Response:
+    """Return the document, byte for byte as it was sent."""
+    sbom, content = documents.read_sbom(session, sbom_id)
+    headers = {
+        **downloads.checksums(sbom.digest.partition(":")[2]),
+        "Content-Disposition": f'attachment; filename="sbom-{sbom.id}"',
+        "Content-Security-Policy": downloads.POLICY,
+    }
+    media = MEDIA.get(content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1], "text/plain")
+    return Response(content, media_type=media, headers=headers)
