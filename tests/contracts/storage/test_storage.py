@@ -23,7 +23,7 @@ from tests.contracts.storage.servers import BUCKET, REGION, StorageServer
 from vexxy.evidence.errors import BlobMissing, StoreFailed
 from vexxy.evidence.ports import BlobStore
 from vexxy.integrations.object_storage import connection
-from vexxy.integrations.object_storage.bucket import PART_BYTES
+from vexxy.integrations.object_storage.blobs import PART_BYTES
 from vexxy.integrations.object_storage.options import Backend, Options
 
 # What this machine lacks, by the store it would have been.

@@ -13,6 +13,9 @@ from vexxy.integrations.object_storage.failures import told
 if TYPE_CHECKING:  # exists for type checkers only
     from obstore import BytesStream
 
+# Larger blobs travel in parts of this size, two at a time: 16 MiB of memory at most.
+PART_BYTES: Final = 8 * 1024 * 1024
+PARTS_AT_ONCE: Final = 2
 _PIECE_BYTES: Final = 1024 * 1024
 
 

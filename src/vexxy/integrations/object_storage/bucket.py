@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import obstore
 from obstore.store import GCSStore, S3Store
 
-from vexxy.integrations.object_storage.blobs import Blobs
+from vexxy.integrations.object_storage.blobs import PART_BYTES, PARTS_AT_ONCE, Blobs
 from vexxy.integrations.object_storage.failures import told
 
 if TYPE_CHECKING:  # exists for type checkers only
     from obstore import Attributes
 
-# Larger blobs travel in parts of this size, two at a time: 16 MiB of memory at most.
-PART_BYTES: Final = 8 * 1024 * 1024
-_PARTS_AT_ONCE: Final = 2
 # What a browser is told that follows a presigned URL: unpack it, save it, do not show it.
 _ATTRIBUTES: Final["Attributes"] = {
     "Content-Type": "application/octet-stream",
@@ -45,7 +42,7 @@ class Bucket(Blobs):
                 blob,
                 attributes=_ATTRIBUTES,
                 chunk_size=PART_BYTES,
-                max_concurrency=_PARTS_AT_ONCE,
+                max_concurrency=PARTS_AT_ONCE,
             )
 
     def delete(self, paths: Sequence[str]) -> None:

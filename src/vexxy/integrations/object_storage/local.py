@@ -10,7 +10,7 @@ from typing import BinaryIO, Final
 import obstore
 from obstore.store import LocalStore
 
-from vexxy.integrations.object_storage.blobs import Blobs
+from vexxy.integrations.object_storage.blobs import PART_BYTES, PARTS_AT_ONCE, Blobs
 from vexxy.integrations.object_storage.failures import told
 
 # How obstore names a file until it is whole; it lists none of them.
@@ -41,7 +41,13 @@ class LocalDisk(Blobs):
         kernel, so the file, and every folder that may be new, is written through here.
         """
         with told("store a blob"):
-            obstore.put(self._open(), path, blob)
+            obstore.put(
+                self._open(),
+                path,
+                blob,
+                chunk_size=PART_BYTES,
+                max_concurrency=PARTS_AT_ONCE,
+            )
             written = self._root / path
             _write_through(written)
             for folder in written.parents:
