@@ -40,14 +40,19 @@ class Actor:
     request_id: str | None = None
 
 
-def system(name: str) -> Actor:
-    """Return a part of the product as the one who acts, such as `retention`."""
-    return Actor(type=ActorType.SYSTEM, id=name)
+def system(name: str, **origin: str | None) -> Actor:
+    """Return a part of the product as the one who acts, such as `retention`.
+
+    Args:
+        name: Which part.
+        origin: The fields of an actor about the request, where there was one.
+    """
+    return Actor(ActorType.SYSTEM, name, **origin)  # type: ignore[arg-type]
 
 
-def webhook(name: str) -> Actor:
+def webhook(name: str, **origin: str | None) -> Actor:
     """Return a program that called us, such as `stripe`, as the one who acts."""
-    return Actor(type=ActorType.WEBHOOK, id=name)
+    return Actor(ActorType.WEBHOOK, name, **origin)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)

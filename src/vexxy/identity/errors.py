@@ -28,6 +28,16 @@ class WrongCredentials(Unauthenticated):
         super().__init__("the e-mail address or the password is wrong")
 
 
+class WrongPassword(PermissionDenied):
+    """Somebody signed in gave a current password that is not theirs."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the current password is wrong",
+            hint="accounts of base VEXxy have their password there",
+        )
+
+
 class TooManyAttempts(RateLimited):
     """An account or an address tried too often; the answer is the same for both."""
 
@@ -118,6 +128,15 @@ class NoSuchMember(NotFound):
         super().__init__("there is no such member")
 
 
+class NoSuchOrganization(NotFound):
+    """Base VEXxy told of a user before it told of their organization."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "there is no such organization", hint="synchronize the organization first"
+        )
+
+
 class NoSuchKey(NotFound):
     """No API key that the caller may see has the id."""
 
@@ -130,6 +149,10 @@ class NoSuchInvitation(NotFound):
 
     def __init__(self) -> None:
         super().__init__("there is no such invitation")
+
+
+class UnusableKeyRequest(InvalidInput):
+    """An API key as it was asked for would be of no use."""
 
 
 class TooManyKeys(Conflict):

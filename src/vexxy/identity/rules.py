@@ -20,7 +20,7 @@ _DOMAIN: Final = re.compile(
 )
 
 KEY_PREFIX: Final = "vxy_"
-_RANDOM_BYTES: Final = 32
+KEY_RANDOM_BYTES: Final = 32
 _KEY_CHARACTERS: Final = 64  # of 48 bytes in base64
 _SHOWN_CHARACTERS: Final = 8
 
@@ -126,7 +126,7 @@ def key_proof(key: str) -> KeyProof:
         content = b64decode(body, altchars=b"-_", validate=True)
     except ValueError as error:
         raise NotSignedIn from error
-    return KeyProof(UUID(bytes=content[_RANDOM_BYTES:]), digest(key))
+    return KeyProof(UUID(bytes=content[KEY_RANDOM_BYTES:]), digest(key))
 
 
 def shown_prefix(key: str) -> str:

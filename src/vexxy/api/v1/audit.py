@@ -1,0 +1,113 @@
+"""The record of acts of the caller's organization."""
+
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+from fastapi import Depends, Query
+from fastapi.responses import StreamingResponse
+from pydantic import AwareDatetime, BaseModel, StringConstraints
+
+from vexxy.audit import rules
+from vexxy.audit import service as audit
+from vexxy.audit.types import ActorType, Entry, Filter
+from vexxy.http.deps import Adapters, Transaction, require
+from vexxy.http.fields import Instant, Text
+from vexxy.http.routing import Router
+from vexxy.identity.types import Identity, Permission
+
+router = Router(prefix="/billing/audit-log", tags=["audit"])
+
+Reader = Annotated[Identity, Depends(require(Permission.AUDIT_READ))]
+Word = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
+MEDIA: Final = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
+
+
+class EntryView(BaseModel):
+    """An act."""
+
+    id: UUID
+    created_at: Instant
+    organization_id: UUID
+    action: str
+    actor_type: ActorType
+    actor_id: str
+    resource_type: str
+    resource_id: str | None
+    before_state: dict[str, Any] | None
+    after_state: dict[str, Any] | None
+    metadata: dict[str, Any]
+    ip_address: str | None
+    user_agent: str | None
+
+
+class AuditLog(BaseModel):
+    """A page of acts, newest first."""
+
+    total: int
+    limit: int
+    offset: int
+    entries: list[EntryView]
+
+
+def wanted(
+    *,
+    action: Word | None = None,
+    actor_id: Word | None = None,
+    resource_type: Word | None = None,
+    resource_id: Word | None = None,
+    since: AwareDatetime | None = None,
+    until: AwareDatetime | None = None,
+) -> Filter:
+    """Return which acts are asked for; `since` is included, `until` is not."""
+    return Filter(
+        action=action,
+        actor_id=actor_id,
+        resource_type=resource_type,
+        resource_id=resource_id,
+        since=since,
+        until=until,
+    )
+
+
+Wanted = Annotated[Filter, Depends(wanted)]
+
+
+def _view(entry: Entry) -> EntryView:
+    return EntryView.model_validate(entry, from_attributes=True)
+
+
+@router.get("")
+def list_entries(
+    *,
+    reader: Reader,
+    session: Transaction,
+    matching: Wanted,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+) -> AuditLog:
+    """List who did what in the caller's organization."""
+    del reader
+    total, found = audit.list_entries(session, matching, limit=limit, offset=offset)
+    views = [_view(entry) for entry in found]
+    return AuditLog(total=total, limit=limit, offset=offset, entries=views)
+
+
+@router.get(
+    "/export",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {}, "application/json": {}}}},
+)
+def export(
+    *,
+    reader: Reader,
+    adapters: Adapters,
+    matching: Wanted,
+    format: Literal["csv", "json"] = "csv",  # noqa: A002  the contract's word
+) -> StreamingResponse:
+    """Download every act that matches, as CSV or JSON."""
+    entries = audit.export(adapters.request, reader.organization_id, matching)
+    lines = rules.csv_lines(entries) if format == "csv" else rules.json_lines(entries)
+    name = f'attachment; filename="audit-log.{format}"'
+    return StreamingResponse(
+        lines, media_type=MEDIA[format], headers={"Content-Disposition": name}
+    )

@@ -1,0 +1,1 @@
+"""Accounts of people: registration, sign-in, passwords, logging out everywhere."""

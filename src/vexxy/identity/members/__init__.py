@@ -1,0 +1,1 @@
+"""The members of an organization, and invitations to become one."""

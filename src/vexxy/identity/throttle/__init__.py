@@ -1,0 +1,1 @@
+"""How often somebody may try to prove who they are; counted in PostgreSQL."""
