@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.planted import Planted
-from tests.fakes.values import a_match, a_package
+from tests.fakes.values import a_match, a_package, a_verdict
 from vexxy.advisories.types import Match, Symbol
 from vexxy.images.rootfs import RootFilesystem
 from vexxy.reachability import service
+from vexxy.reachability.rules import makers
 from vexxy.reachability.types import Verdict
 from vexxy.sbom.types import Inventory, Package
 from vexxy.tracer.types import Access, FunctionCall, FunctionRecording, Runtime
+from vexxy.vex.types import Status
 
 SITE = "/usr/local/lib/python3.11/site-packages"
 APPLICATION = "/app/app.py"
@@ -162,3 +164,35 @@ def test_a_route_stays_a_path_whatever_is_mended(tree: Planted) -> None:
     _, victim = judged(tree, text, MAKER, VICTIM)
     assert victim.status.value == "under_investigation"
     assert "GET /v" in victim.reason
+
+
+@pytest.mark.parametrize(
+    ("plain", "other", "answer"),
+    [
+        (Status.UNDER_INVESTIGATION, Status.NOT_AFFECTED, Status.NOT_AFFECTED),
+        (Status.AFFECTED, Status.NOT_AFFECTED, Status.AFFECTED),
+        (Status.NOT_AFFECTED, Status.UNDER_INVESTIGATION, Status.NOT_AFFECTED),
+        (Status.UNDER_INVESTIGATION, Status.AFFECTED, Status.UNDER_INVESTIGATION),
+    ],
+)
+def test_only_what_was_open_is_cleared_on_a_condition(
+    plain: Status, other: Status, answer: Status
+) -> None:
+    assumptions = makers.assumed([MAKER], [a_verdict(Status.AFFECTED)])
+    verdicts = ([a_verdict(plain)], [a_verdict(other)])
+    (found,) = makers.merged([VICTIM], verdicts, assumptions)
+    assert found.status is answer
+    conditional = "assumption" in {one.kind for one in found.evidence}
+    assert conditional is (answer is Status.NOT_AFFECTED and plain is not answer)
+    (own,) = makers.merged([MAKER], verdicts, assumptions)
+    assert own.status is plain
+
+
+def test_two_reported_holes_of_one_maker_are_both_named() -> None:
+    older = replace(MAKER, vulnerability_id="PYSEC-2020-96", aliases=("CVE-2020-1747",))
+    older = replace(older, cve_id="CVE-2020-1747")
+    verdicts = [a_verdict(Status.AFFECTED), a_verdict(Status.UNDER_INVESTIGATION)]
+    (found,) = makers.assumed([MAKER, older], verdicts)
+    assert "once CVE-2020-14343 and CVE-2020-1747 (full_load" in found.sentence
+    assert "are mended" in found.sentence
+    assert makers.assumed([MAKER], [a_verdict(Status.NOT_AFFECTED)]) == []

@@ -89,16 +89,16 @@ def merged(
 ) -> Iterator[Verdict]:
     """Yield for each match the verdict without assumptions, or the one that needs them.
 
-    `verdicts` are those without and those with. Nothing of a maker's own package is
-    cleared by assuming that it is mended.
+    `verdicts` are those without and those with. Only what was open is cleared, and nothing
+    of a maker's own package by assuming that it is mended.
     """
     for match, plain, other in zip(matches, *verdicts, strict=True):
         own = any(_is_of(match, one.maker) for one in assumptions)
-        cleared = other.status is Status.NOT_AFFECTED
-        if own or not cleared or plain.status is Status.NOT_AFFECTED:
-            yield plain
-        else:
+        is_open = plain.status is Status.UNDER_INVESTIGATION
+        if is_open and not own and other.status is Status.NOT_AFFECTED:
             yield _conditional(other, assumptions)
+        else:
+            yield plain
 
 
 def _conditional(verdict: Verdict, assumptions: Sequence[Assumption]) -> Verdict:
