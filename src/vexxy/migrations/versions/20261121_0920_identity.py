@@ -30,8 +30,7 @@ create table api_keys (
   id uuid constraint pk_api_keys primary key,
   organization_id uuid not null
     constraint fk_api_keys_organization_id references organizations (id) on delete cascade,
-  user_id uuid not null
-    constraint fk_api_keys_user_id references users (id) on delete cascade,
+  user_id uuid not null,
   name text not null,
   prefix text not null,
   digest bytea not null constraint uq_api_keys_digest unique,
@@ -40,7 +39,9 @@ create table api_keys (
   expires_at timestamptz,
   last_used_at timestamptz,
   revoked_at timestamptz,
-  constraint ck_api_keys_digest check (octet_length(digest) = 32)
+  constraint ck_api_keys_digest check (octet_length(digest) = 32),
+  constraint fk_api_keys_user foreign key (organization_id, user_id)
+    references users (organization_id, id) on delete cascade
 )
 """
 
@@ -54,12 +55,13 @@ create table invitations (
   role text not null constraint ck_invitations_role
     check (role in ('owner', 'admin', 'analyst', 'viewer')),
   digest bytea not null constraint uq_invitations_digest unique,
-  invited_by uuid not null
-    constraint fk_invitations_invited_by references users (id) on delete cascade,
+  invited_by uuid not null,
   created_at timestamptz not null default now(),
   expires_at timestamptz not null,
   accepted_at timestamptz,
-  revoked_at timestamptz
+  revoked_at timestamptz,
+  constraint fk_invitations_invited_by foreign key (organization_id, invited_by)
+    references users (organization_id, id) on delete cascade
 )
 """
 
@@ -69,12 +71,13 @@ create table password_resets (
   organization_id uuid not null
     constraint fk_password_resets_organization_id references organizations (id)
     on delete cascade,
-  user_id uuid not null
-    constraint fk_password_resets_user_id references users (id) on delete cascade,
+  user_id uuid not null,
   digest bytea not null constraint uq_password_resets_digest unique,
   created_at timestamptz not null default now(),
   expires_at timestamptz not null,
-  used_at timestamptz
+  used_at timestamptz,
+  constraint fk_password_resets_user foreign key (organization_id, user_id)
+    references users (organization_id, id) on delete cascade
 )
 """
 
@@ -118,15 +121,12 @@ $$
 
 INDEXES = (
     "create index ix_api_keys_user on api_keys (organization_id, user_id)",
-    "create index ix_api_keys_user_id on api_keys (user_id)",
-    "create index ix_invitations_organization_id on invitations (organization_id)",
-    "create index ix_invitations_invited_by on invitations (invited_by)",
+    "create index ix_invitations_invited_by on invitations (organization_id, invited_by)",
     (
         "create unique index uq_invitations_open on invitations (organization_id, email)"
         " where accepted_at is null and revoked_at is null"
     ),
-    "create index ix_password_resets_user_id on password_resets (user_id)",
-    "create index ix_password_resets_organization_id on password_resets (organization_id)",
+    "create index ix_password_resets_user on password_resets (organization_id, user_id)",
     "create index ix_sign_in_attempts_window_ends_at on sign_in_attempts (window_ends_at)",
     (
         "create index ix_billing_audit_log_position"
@@ -144,6 +144,11 @@ def upgrade() -> None:
     op.execute("alter table organizations add column synced_at timestamptz")
     op.execute("alter table users add column synced_at timestamptz")
     op.execute("alter table users add column tokens_valid_from timestamptz")
+    # What other tables point at: their rows can name users of their own organization only.
+    op.execute(
+        "alter table users add constraint uq_users_organization_id"
+        " unique (organization_id, id)"
+    )
     op.execute(OPERATORS)
     op.execute(
         "create trigger refuse_operator before insert or update on users"
@@ -179,5 +184,6 @@ def downgrade() -> None:
     op.execute("drop function vexxy_append_only()")
     op.execute("drop trigger refuse_operator on users")
     op.execute("drop function vexxy_refuse_operator()")
+    op.execute("alter table users drop constraint uq_users_organization_id")
     op.execute("alter table users drop column tokens_valid_from, drop column synced_at")
     op.execute("alter table organizations drop column synced_at")
