@@ -1,27 +1,43 @@
 """The application as an ASGI server finds it: `uvicorn vexxy.asgi:app`."""
 
 from contextlib import ExitStack
+from functools import partial
 from typing import Final
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vexxy import bootstrap
+from vexxy.analysis.submission.types import Progress
 from vexxy.api import health
+from vexxy.api.v1 import analysis
 from vexxy.api.v1.router import router
 from vexxy.bootstrap import Service
 from vexxy.http import app as floor
 from vexxy.http import telemetry
+from vexxy.http.fast_status import FastStatus
 from vexxy.kit import logging
 from vexxy.kit.errors import VexxyError
+from vexxy.kit.reads import Reads
+
+# Connections of the event loop, beside those of the threads: one round trip is short.
+READS_MAX: Final = 4
 
 
 def build(service: Service) -> FastAPI:
     """Return the application over these adapters."""
-    app = floor.create(service)
+    url = service.request.engine.url.render_as_string(hide_password=False)
+    reads = Reads(url, connections=min(READS_MAX, service.settings.database_connections))
+    fast = partial(FastStatus, service=service, reads=reads, write=_status)
+    app = floor.create(service, inner=[fast], endings=[reads.close])
     health.install(app, service)
     app.include_router(router)
     return app
+
+
+def _status(progress: Progress) -> bytes:
+    """Return the status as the ordinary route would answer it."""
+    return analysis.progress_view(progress).model_dump_json().encode()
 
 
 class FromEnvironment:

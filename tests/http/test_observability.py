@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from fastapi import FastAPI
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -28,7 +27,7 @@ def lines() -> Iterator[io.StringIO]:
     before = (root.level, list(root.handlers))
     logging.configure(level="INFO", form="json", stream=stream)
     yield stream
-    structlog.reset_defaults()
+    logging.unconfigured()
     root.setLevel(before[0])
     root.handlers[:] = before[1]
 

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-import structlog
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -29,7 +28,7 @@ def lines() -> Iterator[io.StringIO]:
     before = (root.level, list(root.handlers))
     logging.configure(level="INFO", form="json", stream=stream)
     yield stream
-    structlog.reset_defaults()
+    logging.unconfigured()
     root.setLevel(before[0])
     root.handlers[:] = before[1]
 
@@ -176,8 +175,24 @@ def test_a_text_log_is_for_people() -> None:
     before = (root.level, list(root.handlers))
     logging.configure(level="INFO", form="text", stream=stream)
     logging.logger("x").info("request", status=200, password=PASSWORD)
-    structlog.reset_defaults()
+    logging.unconfigured()
     root.setLevel(before[0])
     root.handlers[:] = before[1]
     assert "status=200" in stream.getvalue()
     assert PASSWORD not in stream.getvalue()
+
+
+def test_before_anybody_configures_an_error_draws_no_values(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refuse(password: str) -> None:
+        del password
+        raise ValueError("refused")
+
+    try:
+        refuse(PASSWORD)
+    except ValueError:
+        logging.logger("x").exception("failed")
+    written = capsys.readouterr().err
+    assert "ValueError: refused" in written
+    assert PASSWORD not in written

@@ -72,6 +72,20 @@ def configure(
         standard.getLogger(name).setLevel(standard.WARNING)
 
 
+def unconfigured() -> None:
+    """Write warnings and worse to standard error, until somebody configures more.
+
+    Without this the library would draw every exception with the values of its local
+    variables, passwords among them.
+    """
+    structlog.configure(
+        processors=_processors("json"),
+        wrapper_class=structlog.make_filtering_bound_logger(standard.WARNING),
+        logger_factory=_StandardError(),
+        cache_logger_on_first_use=False,
+    )
+
+
 def _processors(form: str) -> list[Processor]:
     last: Processor = (
         structlog.dev.ConsoleRenderer(colors=False)
@@ -96,6 +110,14 @@ def _serialized(event: Any, **_options: object) -> str:  # noqa: ANN401  any eve
     return msgspec.json.encode(event, enc_hook=str).decode()
 
 
+class _StandardError:
+    """Makes loggers for standard error as it is when a line is written."""
+
+    def __call__(self, *_arguments: object) -> structlog.WriteLogger:
+        """Return one; tests and supervisors put another stream in its place."""
+        return structlog.WriteLogger(sys.stderr)
+
+
 class _Forward(standard.Handler):
     """Hands what libraries log to our own processors."""
 
@@ -104,3 +126,6 @@ class _Forward(standard.Handler):
         logger(record.name).log(
             record.levelno, record.getMessage(), exc_info=record.exc_info or None
         )
+
+
+unconfigured()
