@@ -5,7 +5,6 @@ nothing and is told so.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,7 +14,7 @@ from sqlalchemy.orm import Session, undefer
 from vexxy.analysis.documents.models import VexRow
 from vexxy.analysis.submission import rules
 from vexxy.analysis.submission.models import AnalysisRow
-from vexxy.analysis.submission.types import TERMINAL, Filter, Status
+from vexxy.analysis.submission.types import Filter, Status
 
 _DOCUMENTS: Final = (
     AnalysisRow.execution_profile,
@@ -24,7 +23,6 @@ _DOCUMENTS: Final = (
     AnalysisRow.summary,
     AnalysisRow.skipped_features,
 )
-_UNFINISHED: Final = tuple(status.value for status in Status if status not in TERMINAL)
 
 
 def find(session: Session, analysis_id: UUID) -> AnalysisRow | None:
@@ -155,17 +153,3 @@ def become(
     """Bring the analysis into a state, if it may come there from where it is."""
     allowed = rules.before(status)
     return change(session, analysis_id, from_=allowed, status=status.value, **values)
-
-
-def list_forgotten(
-    session: Session, *, since: datetime, limit: int
-) -> Sequence[tuple[UUID, UUID, UUID | None]]:
-    """Return unfinished analyses nothing was heard of since: id, organization, job."""
-    row = AnalysisRow
-    query = (
-        select(row.id, row.organization_id, row.queue_job_id)
-        .where(row.status.in_(_UNFINISHED), row.updated_at < since)
-        .order_by(row.updated_at)
-        .limit(limit)
-    )
-    return [(one[0], one[1], one[2]) for one in session.execute(query)]

@@ -78,8 +78,6 @@ def submit(
             wire.environment_bytes(submission.config.environment),
             context=wire.sealing_context(row.id),
         )
-    session.add(row)
-    session.flush()
     row.queue_job_id = jobs.enqueue(
         session,
         NewJob(
@@ -92,6 +90,7 @@ def submit(
             max_attempts=ATTEMPTS_MAX,
         ),
     )
+    session.add(row)
     session.flush()
     _record(session, row, terms.actor, action="analysis.submitted")
     return _accepted(row)
