@@ -46,8 +46,8 @@ class Loop:
             url,
             works,
             # Each thread's own, and one a thread for what a job of ours does with SYSTEM;
-            # the listener, the keeper, the upkeep.
-            connections=2 * threads + 4,
+            # the listener, the keeper, the settler, the upkeep.
+            connections=2 * threads + 5,
             lease_seconds=lease_seconds,
             detail={"concurrency": threads, "broker": "none"},
             probe=probe,

@@ -17,11 +17,9 @@ from vexxy.kit.db import Database, Role
 from vexxy.worker.attempt import Attempt
 from vexxy.worker.keeper import Keeper
 from vexxy.worker.line import Line, QueueUnreachable, Result
+from vexxy.worker.settling import SETTLE_AGAIN_SECONDS, SETTLE_SECONDS, Settler
 from vexxy.worker.work import Work
 
-# How long a worker that has a result waits for a database that went away.
-SETTLE_SECONDS: Final = 120.0
-SETTLE_AGAIN_SECONDS: Final = 0.5
 PROBE_SECONDS: Final = 60.0
 
 log = logging.logger(__name__)
@@ -59,6 +57,7 @@ class Station:
         self.name = worker_name()
         self.lease_seconds = lease_seconds
         self.system = Database(url, role=Role.SYSTEM, connections=connections)
+        self._settler = Settler(self.system, self._settled)
         self._worker = Database(url, role=Role.WORKER, connections=connections)
         self._works = works
         self._limits = {kind: work.organization_limit for kind, work in works.items()}
@@ -75,11 +74,13 @@ class Station:
     def start(self) -> None:
         """Begin to keep leases."""
         self.keeper.start()
+        self._settler.start()
         if self._probe is not None:
             threading.Thread(target=self._look, name="probe", daemon=True).start()
 
     def close(self) -> None:
         """Give back what is still held, and every connection."""
+        self._settler.close()
         line = Line(self.system)
         for attempt in self.keeper.held():
             lease = attempt.job
@@ -108,21 +109,34 @@ class Station:
         database = self.system if lease.organization_id is None else self._worker
         attempt = Attempt(lease, database)
         self.keeper.keep(attempt)
-        try:
-            with logging.bound(job_id=lease.job_id, organization_id=lease.organization_id):
-                self._run(line, attempt)
-        finally:
-            self.keeper.let_go(attempt)
+        with logging.bound(job_id=lease.job_id, organization_id=lease.organization_id):
+            metrics.JOB_WAIT_SECONDS.observe(lease.waited_seconds, kind=lease.kind)
+            began = time.monotonic()
+            error = self._attempt(attempt)
+            metrics.JOB_SECONDS.observe(time.monotonic() - began, kind=lease.kind)
+            if error is not None:
+                self._end(line, attempt, self._fail(line, attempt, error))
+            elif self._limits[lease.kind] is None:
+                self._settler.add(attempt)
+            else:
+                # The next one of the organization may begin only after this end.
+                done = self._insist(line, lambda it: leases.finish(it, lease))
+                self._settled(line, attempt, bool(done))
         return True
 
-    def _run(self, line: Line, attempt: Attempt) -> None:
+    def _settled(self, line: Line, attempt: Attempt, done: bool) -> None:  # noqa: FBT001
+        """Note the end of an attempt whose handler succeeded."""
+        if done:
+            outcome: str = State.DONE
+        else:
+            # Nothing else refuses it; if the lease is lost, nothing is written.
+            outcome = self._fail(line, attempt, JobCancelled(attempt.job.job_id))
+        self._end(line, attempt, outcome)
+
+    def _end(self, line: Line, attempt: Attempt, outcome: str) -> None:
+        """Let go of an attempt whose end is written."""
         lease = attempt.job
-        metrics.JOB_WAIT_SECONDS.observe(lease.waited_seconds, kind=lease.kind)
-        began = time.monotonic()
-        error = self._attempt(attempt)
-        outcome = self._settle(line, attempt, error)
-        seconds = time.monotonic() - began
-        metrics.JOB_SECONDS.observe(seconds, kind=lease.kind)
+        self.keeper.let_go(attempt)
         metrics.JOBS_FINISHED.count(kind=lease.kind, outcome=outcome)
         if self._limits[lease.kind] is not None:
             self._tell(line, lambda it: leases.call_next(it, lease))
@@ -147,19 +161,18 @@ class Station:
             return error
         return None
 
-    def _settle(self, line: Line, attempt: Attempt, error: Exception | None) -> str:
-        """Write how the attempt ended; return that."""
+    def _fail(self, line: Line, attempt: Attempt, error: Exception) -> str:
+        """Write what becomes of the job after a failure; return that."""
         lease = attempt.job
-        if error is None:
-            if self._insist(line, lambda it: leases.finish(it, lease)):
-                return State.DONE
-            # Nothing else refuses it; if the lease is lost, nothing is written below.
-            error = JobCancelled(lease.job_id)
         error = attempt.stopped_by or error
         if isinstance(error, WorkerStopping):
             self._tell(line, lambda it: leases.give_back(it, lease))
             return "given back"
         if isinstance(error, LeaseLost):
+            return "lost"
+        standing = self._insist(line, lambda it: leases.watch(it, [lease]))
+        if standing is not None and standing.get(lease.job_id) is False:
+            # Perhaps it is done: the handler's own commit may have lost its answer.
             return "lost"
         verdict = rules.judge(error, attempt=lease.attempt, max_attempts=lease.max_attempts)
         if verdict.delay_seconds is None and not isinstance(error, JobCancelled):

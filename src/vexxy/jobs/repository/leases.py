@@ -24,13 +24,14 @@ _FINISH: Final = """
 with finished as (
   update jobs set state = 'done', finished_at = clock_timestamp(), lease_expires_at = null,
     error = null, error_kind = null
-  where id = %(id)s and lease_token = %(token)s and state = 'running'
+  from unnest(%(ids)s::uuid[], %(tokens)s::uuid[]) held (id, token)
+  where jobs.id = held.id and lease_token = held.token and state = 'running'
     and cancel_requested_at is null
-  returning id
+  returning jobs.id
 )
-select exists (select from finished) or exists (
-  select from jobs where id = %(id)s and lease_token = %(token)s and state = 'done'
-)
+select id from finished union all
+select jobs.id from unnest(%(ids)s::uuid[], %(tokens)s::uuid[]) held (id, token)
+join jobs on jobs.id = held.id and lease_token = held.token and state = 'done'
 """
 _FAIL: Final = """
 with next as (
@@ -185,8 +186,14 @@ def claim(
 
 def finish(connection: Connection, lease: Lease) -> bool:
     """Mark the job done; return whether the lease was still good for that."""
-    values = {"id": lease.job_id, "token": lease.token}
-    return bool(connection.exec_driver_sql(_FINISH, values).scalar_one())
+    return lease.job_id in finish_all(connection, [lease])
+
+
+def finish_all(connection: Connection, ended: Sequence[Lease]) -> frozenset[UUID]:
+    """Mark the jobs done in one commit; return those whose lease was good for that."""
+    ids, tokens = _columns(ended)
+    rows = connection.exec_driver_sql(_FINISH, {"ids": ids, "tokens": tokens})
+    return frozenset(rows.scalars())
 
 
 def fail(connection: Connection, lease: Lease, verdict: Verdict) -> State | None:

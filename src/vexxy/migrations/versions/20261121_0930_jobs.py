@@ -64,7 +64,6 @@ INDEXES = (
     """create index ix_jobs_announced_at on jobs (announced_at nulls first, run_at)
     where state = 'queued'""",
     "create index ix_jobs_finished_at on jobs (finished_at) where finished_at is not null",
-    "create index ix_jobs_organization_id on jobs (organization_id)",
 )
 
 GUARD = """
@@ -119,96 +118,90 @@ $$
 
 # A lane is one organization's jobs of one kind and priority, first come first served.
 # Lanes take turns: the one that waited longest, counted from its last turn, is next, and
-# each priority above another is worth p_head_start_seconds of waiting. Of more than 512
-# lanes of a kind that many are looked at, beginning anywhere.
-LANES = """
-create function jobs_lanes(p_kinds text[], p_head_start_seconds integer)
-returns table (kind text, lane uuid, priority smallint)
-language sql volatile as $$
-with recursive beginning as materialized (select gen_random_uuid() as lane),
-later as (
-  select head.*, 1 as number from unnest(p_kinds) wanted (kind), beginning,
-    lateral (
-      select j.kind, j.lane, j.priority, j.run_at from jobs j
-      where j.state = 'queued' and j.kind = wanted.kind and j.lane >= beginning.lane
-      order by j.lane, j.priority, j.run_at limit 1
-    ) head
-  union all
-  select head.*, before.number + 1 from later before, lateral (
-      select j.kind, j.lane, j.priority, j.run_at from jobs j
-      where j.state = 'queued' and j.kind = before.kind
-        and (j.lane, j.priority) > (before.lane, before.priority)
-      order by j.lane, j.priority, j.run_at limit 1
-    ) head
-  where before.number < 256
-),
-sooner as (
-  select head.*, 1 as number from unnest(p_kinds) wanted (kind), beginning,
-    lateral (
-      select j.kind, j.lane, j.priority, j.run_at from jobs j
-      where j.state = 'queued' and j.kind = wanted.kind and j.lane < beginning.lane
-      order by j.lane, j.priority, j.run_at limit 1
-    ) head
-  union all
-  select head.*, before.number + 1 from sooner before, beginning, lateral (
-      select j.kind, j.lane, j.priority, j.run_at from jobs j
-      where j.state = 'queued' and j.kind = before.kind and j.lane < beginning.lane
-        and (j.lane, j.priority) > (before.lane, before.priority)
-      order by j.lane, j.priority, j.run_at limit 1
-    ) head
-  where before.number < 256
-)
-select head.kind, head.lane, head.priority
-from (select * from later union all select * from sooner) head
-where head.run_at <= clock_timestamp()
-order by greatest(head.run_at, (
-    select max(j.claimed_at) from jobs j
-    where j.kind = head.kind and j.lane = head.lane and j.claimed_at is not null
-  )) - make_interval(secs => head.priority * p_head_start_seconds), head.run_at
-$$
-"""
-
+# each priority above another is worth p_head_start_seconds of waiting. Of more than 256
+# lanes of a kind, others are looked at each time, beginning anywhere.
+#
 # The claim itself need not survive a crash of the database: the job is then queued
 # again, and what the forgotten attempt would write is refused by its token.
+#
+# Planning costs more than claiming, so one plan serves; and because it may be made while
+# the queue is empty, it must not scan it when it is long.
 CLAIM = """
 create function jobs_claim(
   p_kinds text[], p_limits integer[], p_worker text, p_lease_seconds integer,
   p_head_start_seconds integer
-) returns setof jobs language plpgsql as $$
+) returns setof jobs language plpgsql
+set enable_seqscan = off set enable_bitmapscan = off
+set plan_cache_mode = force_generic_plan as $$
 declare
+  c_most constant integer := 256;
+  c_nobody constant uuid := '00000000-0000-0000-0000-000000000000';
+  v_begin uuid := c_nobody;
   v_lane record;
   v_limit integer;
   v_id uuid;
+  v_elsewhere boolean := false;
+  v_ignored text;
 begin
-  perform set_config('synchronous_commit', 'off', true);
-  for v_lane in select * from jobs_lanes(p_kinds, p_head_start_seconds) loop
-    v_limit := p_limits[array_position(p_kinds, v_lane.kind)];
-    if v_limit is not null and v_lane.lane <> '00000000-0000-0000-0000-000000000000' then
-      -- Two claims for one organization count one after the other.
-      perform pg_advisory_xact_lock(hashtext(v_lane.kind), hashtext(v_lane.lane::text));
-      continue when (
-        select count(*) from jobs
-        where state = 'running' and kind = v_lane.kind and lane = v_lane.lane
-      ) >= v_limit;
-    end if;
-    select id into v_id from jobs
-    where state = 'queued' and kind = v_lane.kind and lane = v_lane.lane
-      and priority = v_lane.priority and run_at <= clock_timestamp()
-    order by run_at limit 1 for update skip locked;
-    continue when v_id is null;
-    return query update jobs set
-      state = 'running', attempts = attempts + 1, worker = p_worker,
-      claimed_at = clock_timestamp(),
-      started_at = coalesce(started_at, clock_timestamp()),
-      lease_token = gen_random_uuid(),
-      lease_expires_at = clock_timestamp() + make_interval(secs => p_lease_seconds)
-    where id = v_id returning *;
-    return;
+  v_ignored := set_config('synchronous_commit', 'off', true);
+  loop
+    for v_lane in
+      with recursive heads as (
+        select head.*, 1 as number from unnest(p_kinds) wanted (kind), lateral (
+          select j.kind, j.lane, j.priority, j.run_at from jobs j
+          where j.state = 'queued' and j.kind = wanted.kind and j.lane >= v_begin
+          order by j.lane, j.priority, j.run_at limit 1
+        ) head
+        union all
+        select head.*, before.number + 1 from heads before, lateral (
+          select j.kind, j.lane, j.priority, j.run_at from jobs j
+          where j.state = 'queued' and j.kind = before.kind
+            and (j.lane, j.priority) > (before.lane, before.priority)
+          order by j.lane, j.priority, j.run_at limit 1
+        ) head
+        where before.number < c_most
+      )
+      select head.kind, head.lane, head.priority, max(head.number) over () as most
+      from heads head
+      where head.run_at <= clock_timestamp()
+      order by greatest(head.run_at, (
+          select max(j.claimed_at) from jobs j
+          where j.kind = head.kind and j.lane = head.lane and j.claimed_at is not null
+        )) - make_interval(secs => head.priority * p_head_start_seconds), head.run_at
+    loop
+      if v_lane.most = c_most and not v_elsewhere and random() < 0.75 then
+        v_begin := gen_random_uuid();
+        exit;
+      end if;
+      v_limit := p_limits[array_position(p_kinds, v_lane.kind)];
+      if v_limit is not null and v_lane.lane <> c_nobody then
+        -- Two claims for one organization count one after the other.
+        perform pg_advisory_xact_lock(hashtext(v_lane.kind), hashtext(v_lane.lane::text));
+        continue when (
+          select count(*) from jobs
+          where state = 'running' and kind = v_lane.kind and lane = v_lane.lane
+        ) >= v_limit;
+      end if;
+      select id into v_id from jobs
+      where state = 'queued' and kind = v_lane.kind and lane = v_lane.lane
+        and priority = v_lane.priority and run_at <= clock_timestamp()
+      order by run_at limit 1 for update skip locked;
+      continue when v_id is null;
+      return query update jobs set
+        state = 'running', attempts = attempts + 1, worker = p_worker,
+        claimed_at = clock_timestamp(),
+        started_at = coalesce(started_at, clock_timestamp()),
+        lease_token = gen_random_uuid(),
+        lease_expires_at = clock_timestamp() + make_interval(secs => p_lease_seconds)
+      where id = v_id returning *;
+      return;
+    end loop;
+    exit when v_elsewhere or v_begin = c_nobody;
+    v_elsewhere := true;
   end loop;
 end
 $$
 """
-
 
 # When each periodic work is due; the row's lock makes many schedulers one.
 SCHEDULE = """
@@ -239,7 +232,6 @@ def upgrade() -> None:
     tenancy.protect("jobs", grants="select, insert, update")
     op.execute("grant delete on jobs to vexxy_system")
     op.execute(ENQUEUE)
-    op.execute(LANES)
     op.execute(CLAIM)
     op.execute(WORKERS)
     tenancy.system_only("job_workers")
@@ -252,7 +244,6 @@ def downgrade() -> None:
     op.execute("drop table job_schedule")
     op.execute("drop table job_workers")
     op.execute("drop function jobs_claim(text[], integer[], text, integer, integer)")
-    op.execute("drop function jobs_lanes(text[], integer)")
     op.execute(
         "drop function jobs_enqueue("
         "uuid, text, uuid, jsonb, integer, text, timestamptz, integer, integer)"
