@@ -13,6 +13,7 @@ from vexxy.cli import (
     explain,
     sbom,
     serve,
+    users,
     vex,
     worker,
 )
@@ -34,6 +35,7 @@ app.command()(worker.beat)
 app.add_typer(advisories.app, name="advisories")
 app.add_typer(vex.app, name="vex")
 app.add_typer(database.app, name="database")
+app.add_typer(users.app, name="users")
 
 
 @app.callback()
