@@ -12,7 +12,7 @@ anything reachable "not affected".
 --shared  score the six images of ../shared/images as well, where that folder exists
 
 python -m bench.accuracy --functions [--quick] [--fresh] [--why] [LANGUAGE...]
-python -m bench.accuracy --shared-functions [--quick] [--fresh] [IMAGE...]
+python -m bench.accuracy --shared-functions [--quick] [--repeat] [--fresh] [IMAGE...]
 
 The same for functions: those planted in images of Python, Node.js, Go and C, and those of
 three images of another hand.

@@ -15,7 +15,7 @@ from typing import Any, Final
 from bench.accuracy import functions_again, functions_run, shared
 from bench.accuracy.functions_run import Plan
 from bench.images import engine
-from vexxy.reachability.types import Verdict
+from vexxy.reachability.types import Level, Verdict
 
 IMAGES: Final = ("b-flask", "c-express", "f-static")
 PORT: Final = 8080
@@ -64,6 +64,15 @@ SHAPES: Final = (
 )
 
 
+# The same question again: twice, in a crowd, and in a window too short to conclude from.
+REPEATED: Final = (
+    Shape(60),
+    Shape(60, number=2),
+    Shape(60, at_once=20),
+    Shape(10),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One advisory of the truth and what is true of its functions.
@@ -93,6 +102,14 @@ class Answer:
     status: str
     justification: str
     reason: str
+    level: str = ""
+
+
+def shapes_of(arguments: Sequence[str]) -> Sequence[Shape]:
+    """Return how the images are driven: `--repeat`, `--quick`, or every way there is."""
+    if "--repeat" in arguments:
+        return REPEATED
+    return SHAPES[:1] if "--quick" in arguments else SHAPES
 
 
 def main(arguments: Sequence[str] = ()) -> int:
@@ -100,7 +117,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     if not shared.SHARED.is_dir():
         print("../shared is not here: nothing to measure")
         return 0
-    shapes = SHAPES[:1] if "--quick" in arguments else SHAPES
+    shapes = shapes_of(arguments)
     images = [name for name in arguments if not name.startswith("-")] or list(IMAGES)
     wrong = 0
     for image in images:
@@ -209,7 +226,8 @@ def answer(row: Row, verdicts: Sequence[Verdict]) -> Answer:
         return Answer(row, "no finding", "", "no finding")
     chosen = min(own, key=lambda one: ORDER.index(one.status.value))
     justification = chosen.justification.value if chosen.justification else ""
-    return Answer(row, chosen.status.value, justification, chosen.reason)
+    level = chosen.level.value
+    return Answer(row, chosen.status.value, justification, chosen.reason, level)
 
 
 def plain(name: str) -> str:
@@ -241,6 +259,7 @@ def tables(
         for one in found:
             if one.row.kind == RAN and one.status not in ("affected", "not_affected"):
                 print(f"  MISSED {one.row.name}: {one.status}: {one.reason}")
+    called(answers)
     differences(answers)
     undecided(next(iter(answers.values()), ()))
     return wrong
@@ -272,6 +291,19 @@ def completeness(result: Mapping[str, Any]) -> str:
     for one in profile["function_recordings"]:
         limits += [f"{one['runtime']}: {reason}" for reason in one["reasons"]]
     return f"({'; '.join(limits)})" if limits else ""
+
+
+def called(answers: Mapping[str, Sequence[Answer]]) -> None:
+    """Print whether every run saw the same vulnerable functions called."""
+    seen = {
+        name: {one.row.name for one in found if one.level == Level.CALLED}
+        for name, found in answers.items()
+    }
+    everywhere = set.intersection(*seen.values()) if seen else set()
+    print(f"  rows told as called in every run: {len(everywhere)}")
+    for name, rows_called in seen.items():
+        for one in sorted(rows_called - everywhere):
+            print(f"  ONLY CALLED in some: {one}: {name}")
 
 
 def differences(answers: Mapping[str, Sequence[Answer]]) -> None:

@@ -253,6 +253,27 @@ def test_only_a_clearance_with_a_justification_decides_the_rest() -> None:
     assert "1 of 3" in shared_functions.figures(answers)
 
 
+def test_repeating_drives_twice_in_a_crowd_and_too_short() -> None:
+    names = [one.name for one in shared_functions.shapes_of(["--repeat"])]
+
+    assert names == ["60 s", "60 s, again", "60 s, 20 at once", "10 s"]
+    assert len(shared_functions.shapes_of(["--quick"])) == 1
+
+
+def test_a_call_that_only_some_runs_saw_is_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    always, once = (Row(frozenset({one}), "x", "ran", "", ()) for one in ("CVE-1", "CVE-2"))
+    first = [Answer(one, "affected", "", "", "called") for one in (always, once)]
+    second = [first[0], Answer(once, "affected", "", "", "loaded")]
+
+    shared_functions.called({"60 s": first, "10 s": second})
+
+    told = capsys.readouterr().out
+    assert "in every run: 1" in told
+    assert "ONLY CALLED in some: CVE-2 x: 60 s" in told
+
+
 def test_c_functions_are_declared_where_the_daemon_needs_them() -> None:
     files = native.project().files
 
