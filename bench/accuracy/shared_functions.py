@@ -102,7 +102,7 @@ class Answer:
     status: str
     justification: str
     reason: str
-    level: str = ""
+    level: Level = Level.ABSENT
 
 
 def shapes_of(arguments: Sequence[str]) -> Sequence[Shape]:
@@ -226,8 +226,8 @@ def answer(row: Row, verdicts: Sequence[Verdict]) -> Answer:
         return Answer(row, "no finding", "", "no finding")
     chosen = min(own, key=lambda one: ORDER.index(one.status.value))
     justification = chosen.justification.value if chosen.justification else ""
-    level = chosen.level.value
-    return Answer(row, chosen.status.value, justification, chosen.reason, level)
+    status = chosen.status.value
+    return Answer(row, status, justification, chosen.reason, chosen.level)
 
 
 def plain(name: str) -> str:
@@ -296,7 +296,7 @@ def completeness(result: Mapping[str, Any]) -> str:
 def called(answers: Mapping[str, Sequence[Answer]]) -> None:
     """Print whether every run saw the same vulnerable functions called."""
     seen = {
-        name: {one.row.name for one in found if one.level == Level.CALLED}
+        name: {one.row.name for one in found if one.level is Level.CALLED}
         for name, found in answers.items()
     }
     everywhere = set.intersection(*seen.values()) if seen else set()

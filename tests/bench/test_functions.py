@@ -264,8 +264,8 @@ def test_a_call_that_only_some_runs_saw_is_shown(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     always, once = (Row(frozenset({one}), "x", "ran", "", ()) for one in ("CVE-1", "CVE-2"))
-    first = [Answer(one, "affected", "", "", "called") for one in (always, once)]
-    second = [first[0], Answer(once, "affected", "", "", "loaded")]
+    first = [Answer(one, "affected", "", "", Level.CALLED) for one in (always, once)]
+    second = [first[0], Answer(once, "affected", "", "", Level.LOADED)]
 
     shared_functions.called({"60 s": first, "10 s": second})
 
