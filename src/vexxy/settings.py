@@ -171,6 +171,12 @@ class ServiceSettings(BaseSettings):
     jwt_expiration_seconds: int = Field(
         default=3600, ge=60, le=86_400, description="How long a token of ours holds"
     )
+    result_reuse_seconds: int = Field(
+        default=86_400,
+        ge=0,
+        le=30 * 86_400,
+        description="How long a result answers the very same request; 0 for never",
+    )
     core_webhook_url: str | None = Field(
         default=None, description="Where base VEXxy hears of finished analyses"
     )

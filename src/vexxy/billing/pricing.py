@@ -9,6 +9,8 @@ BASE_CREDITS: Final = 10
 FUZZING_CREDITS: Final = 5
 PROFILING_CREDITS: Final = 3
 COVERAGE_CREDITS: Final = 7
+# A result of the last hours, answered again: nothing was run for it.
+REUSED_CREDITS: Final = 1
 CREDIT_PER: Final = timedelta(minutes=5)
 
 

@@ -21,6 +21,7 @@ from vexxy.analysis.attempts.errors import AnalysisImpossible, AttemptFailed
 from vexxy.analysis.attempts.service import Completion
 from vexxy.analysis.attempts.types import Order
 from vexxy.analysis.publication import Publisher
+from vexxy.analysis.reuse import service as reuse
 from vexxy.analysis.submission.errors import AnalysisOver
 from vexxy.analysis.submission.types import Work
 from vexxy.analysis.types import Result
@@ -72,6 +73,7 @@ class Analyses:
         store: Where evidence goes.
         open_engine: Provides the engine on which the process leaves its containers.
         files_allowed: Whether an image may be an archive on this machine.
+        reuse_seconds: For how long a result answers the same request; 0 for never.
         command: The process; the folder is added as its last argument.
     """
 
@@ -80,6 +82,7 @@ class Analyses:
     publisher: Publisher
     open_engine: OpenEngine
     files_allowed: bool = False
+    reuse_seconds: int = 0
     command: Sequence[str] = COMMAND
 
     def handle(self, context: JobContext) -> None:
@@ -94,13 +97,28 @@ class Analyses:
             work = attempts.begin(
                 session, analysis_id, attempt=context.job.attempt, sealer=self.sealer
             )
-        if work is None:
+        if work is None or self._reused(context, work):
             return
         if context.job.attempt > 1:
             self._remove_sandboxes(analysis_id)
         with suppress(AnalysisOver), analysis_folder.opened(analysis_id) as folder:
             self._run(context, work, folder)
             self._complete(context, work, folder.result())
+
+    def _reused(self, context: JobContext, work: Work) -> bool:
+        """Answer with an earlier result where there is one; return whether there was."""
+        with context.database.transaction(work.organization_id) as session:
+            reused = reuse.answer(
+                session, work.analysis_id, within_seconds=self.reuse_seconds
+            )
+            if reused is None:
+                return False
+            context.finish(session)
+        metrics.CREDITS.count(reused.cost_credits, kind="settled")
+        log.info(
+            "analysis.reused", analysis_id=work.analysis_id, source_id=reused.source_id
+        )
+        return True
 
     def _run(self, context: JobContext, work: Work, folder: Folder) -> None:
         order = Order(
@@ -195,6 +213,7 @@ def _analyses() -> Analyses:
         publisher=Publisher(settings.author, settings.vex_namespace),
         open_engine=lambda: bootstrap.engine(settings),
         files_allowed=service.image_archives_allowed,
+        reuse_seconds=service.result_reuse_seconds,
     )
 
 

@@ -15,6 +15,7 @@ from vexxy.analysis.attempts.types import Failure
 from vexxy.analysis.documents import service as documents
 from vexxy.analysis.publication import Publisher
 from vexxy.analysis.reevaluation import service as reevaluation
+from vexxy.analysis.reuse import service as reuse
 from vexxy.analysis.submission import repository, wire
 from vexxy.analysis.submission import rules as submission_rules
 from vexxy.analysis.submission import service as submission
@@ -197,6 +198,7 @@ def complete(
         progress_percent=100,
         current_phase=DONE_PHASE,
         sealed_environment=None,
+        request_digest=reuse.digest_of(session, row) if success else None,
     )
     _demand(changed, analysis_id)
     reevaluation.keep(

@@ -46,6 +46,7 @@ class AnalysisRow(Base):
     billed_at: Mapped[datetime | None]
     cost_credits: Mapped[int | None]
     request_digest: Mapped[str | None]
+    reuse_allowed: Mapped[bool] = mapped_column(default=True)
     reused_from: Mapped[UUID | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -107,6 +107,7 @@ def _row(submission: Submission, config: Config, *, terms: Terms) -> AnalysisRow
         profile=submission.profile.value,
         config=wire.config_object(config),
         status=Status.QUEUED.value,
+        reuse_allowed=submission.reuse_result,
         priority=terms.plan.priority,
         deadline_seconds=rules.deadline_seconds(config),
         estimated_duration_minutes=rules.estimated_minutes(config),

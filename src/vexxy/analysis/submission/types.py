@@ -48,13 +48,18 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What somebody wants to have analyzed."""
+    """What somebody wants to have analyzed.
+
+    Attributes:
+        reuse_result: Whether the result of the same request may answer it.
+    """
 
     image_ref: str
     image_digest: str | None = None
     sbom_id: UUID | None = None
     profile: Profile = Profile.STANDARD
     config: Given = field(default_factory=Given)
+    reuse_result: bool = True
 
 
 @dataclass(frozen=True, slots=True)

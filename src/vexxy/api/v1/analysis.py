@@ -108,6 +108,11 @@ class SubmitBody(BaseModel):
     )
     profile: Profile = Profile.STANDARD
     config: ConfigBody = ConfigBody()
+    reuse_result: Flag = Field(
+        default=True,
+        description="Whether the result of the very same request, by digest, may answer "
+        "it for 1 credit; false runs the image in any case",
+    )
 
 
 class Submitted(BaseModel):
@@ -237,6 +242,7 @@ def _submission(body: SubmitBody) -> Submission:
         sbom_id=body.sbom_id,
         profile=body.profile,
         config=Given(**given, command=words, ports=tuple(config.ports)),
+        reuse_result=body.reuse_result,
     )
 
 

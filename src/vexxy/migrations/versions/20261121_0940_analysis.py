@@ -69,6 +69,7 @@ create table premium_analysis_jobs (
   cost_credits bigint constraint ck_premium_analysis_jobs_cost_credits
     check (cost_credits >= 0),
   request_digest text,
+  reuse_allowed boolean not null default true,
   reused_from uuid,
   created_at timestamptz not null,
   updated_at timestamptz not null default now(),
