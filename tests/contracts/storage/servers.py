@@ -23,7 +23,7 @@ from tests.fakes.patience import until
 
 KEY_ID = "a-test-key"
 SECRET = "a-test-secret-of-some-length"  # noqa: S105  opens nothing but these servers
-BUCKET = "evidence"
+BUCKET = "vexxyblobs"  # without a dash: moto does not decode what GCS does
 REGION = "us-east-1"
 
 
