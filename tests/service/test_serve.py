@@ -11,25 +11,59 @@ import pytest
 from tests.service.processes import command, descendants, runs, until
 from tests.service.serving import Served, run, served
 from tests.service.somebody import as_somebody
+from vexxy.kit.errors import InvalidInput
+from vexxy.serving import service
+from vexxy.serving.errors import DataDirectoryInUse, PortTaken
+from vexxy.serving.types import Wish
+from vexxy.settings import ServiceSettings, read_service
+
+PASSWORD = "a passphrase of the tests"  # noqa: S105  of tests
+ACCOUNT = {
+    "organization_name": "Example",
+    "name": "Somebody",
+    "email": "somebody@example.com",
+    "password": PASSWORD,
+}
+
+
+def register(served: Served) -> None:
+    status, told = served.ask("/api/v1/auth/register", ACCOUNT)
+    assert status == 201, told
+
+
+def knows_somebody(served: Served) -> bool:
+    """Tell whether what was registered is still there."""
+    given = {"email": ACCOUNT["email"], "password": PASSWORD}
+    try:
+        return served.ask("/api/v1/auth/login", given)[0] == 200
+    except OSError:
+        return False
+
+
+def has_workers(served: Served) -> bool:
+    checks = served.ask("/health")[1]["checks"]
+    assert isinstance(checks, dict)
+    return checks["workers"] == "ok"
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One service for the tests that leave it as they found it: well."""
-    with served(tmp_path_factory.mktemp("serve") / "data", "--no-workers") as started:
+    with served(tmp_path_factory.mktemp("serve") / "data") as started:
+        register(started)
         yield started
         started.process.send_signal(signal.SIGINT)
         assert started.process.wait(60) == 0
 
 
-def test_nothing_configured_serves(running: Served) -> None:
+def test_nothing_configured_serves_api_workers_and_database(running: Served) -> None:
+    until(lambda: has_workers(running), what="a worker")
+
     status, told = running.ask("/health")
 
     assert status == 200
-    assert told["status"] == "degraded"
     assert isinstance(told["checks"], dict)
-    assert told["checks"]["database"] == "ok"
-    assert told["checks"]["workers"] == "failed"
+    assert {told["checks"][name] for name in ("database", "queue", "storage")} == {"ok"}
 
 
 def test_made_secrets_are_their_owners_alone(running: Served) -> None:
@@ -39,11 +73,16 @@ def test_made_secrets_are_their_owners_alone(running: Served) -> None:
     assert {path.stat().st_mode & 0o777 for path in secrets} == {0o600}
 
 
-@pytest.mark.parametrize("part", ["vexxy.serving.api_process", "bin/postgres -D"])
-def test_what_is_killed_is_started_again(running: Served, part: str) -> None:
+@pytest.mark.parametrize(
+    "part", ["vexxy.serving.api_process", "bin/postgres -D", "vexxy.serving.child"]
+)
+def test_what_is_killed_is_started_again_and_nothing_is_lost(
+    running: Served, part: str
+) -> None:
     before = running.pid_of(part)
     os.kill(before, signal.SIGKILL)
     after = until(lambda: pid if (pid := running.pid_of(part)) != before else 0, what=part)
+    until(lambda: knows_somebody(running), what="the account after the kill")
     until(running.is_well, what="health after the kill")
 
     assert after != before
@@ -57,11 +96,13 @@ def test_connections_wait_while_the_api_is_started_again(running: Served) -> Non
 
 
 def test_a_second_serve_on_the_data_is_refused(running: Served) -> None:
-    second = run(running.data)
+    with pytest.raises(DataDirectoryInUse) as caught:
+        refused(running.data)
 
-    assert second.returncode == 3
-    assert "is in use by another vexxy serve, process" in second.stderr
-    assert "--data-dir" in second.stderr
+    assert f"in use by another vexxy serve, process {running.process.pid}" in str(
+        caught.value
+    )
+    assert "--data-dir" in str(caught.value.hint)
     assert running.is_well()
 
 
@@ -69,36 +110,45 @@ def test_killing_the_whole_leaves_nothing_and_the_next_start_repairs(
     tmp_path: Path,
 ) -> None:
     data = tmp_path / "data"
-    with served(data, "--no-workers") as running:
+    with served(data) as running:
+        register(running)
         members = descendants(running.process.pid)
-        database = running.pid_of("bin/postgres -D")
-        # One that cannot react is what the next start has to repair.
-        os.kill(database, signal.SIGSTOP)
         running.process.kill()
         running.process.wait()
         with served(data, "--no-workers") as again:
-            assert again.is_well()
+            assert knows_somebody(again)
             assert not any(map(runs, members))
+
+
+def refused(folder: Path, *, port: int = 0, **settings: object) -> None:
+    """Serve in this process; expected to be refused before anything is started."""
+    wish = Wish(
+        host="127.0.0.1",
+        port=port,
+        data_directory=folder,
+        api_processes=1,
+        workers=False,
+        settings=ServiceSettings.model_validate(settings),
+    )
+    service.serve(wish, tell=print, ready=print)
 
 
 def test_a_taken_port_is_told_before_anything_is_made(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = run(tmp_path / "data", "--port", str(port))
+        with pytest.raises(PortTaken, match=f"port {port} on 127.0.0.1 is taken") as caught:
+            refused(tmp_path, port=port)
 
-    assert done.returncode == 3
-    assert f"port {port} on 127.0.0.1 is taken by another program" in done.stderr
-    assert "--port" in done.stderr
-    assert not (tmp_path / "data" / "postgresql").exists()
+    assert "--port" in str(caught.value.hint)
+    assert not (tmp_path / "postgresql").exists()
 
 
 def test_production_does_not_start_with_a_weak_secret(tmp_path: Path) -> None:
-    sealing = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
     done = run(
         tmp_path / "data",
         ENVIRONMENT="production",
         JWT_SECRET_KEY="changeme" * 8,
-        SECRETS_KEY=sealing,
+        SECRETS_KEY="MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
     )
 
     assert done.returncode == 4
@@ -107,12 +157,21 @@ def test_production_does_not_start_with_a_weak_secret(tmp_path: Path) -> None:
     assert not (tmp_path / "data" / "postgresql").exists()
 
 
-def test_an_unreadable_setting_is_named_and_never_shown(tmp_path: Path) -> None:
-    done = run(tmp_path / "data", DATABASE_CONNECTIONS="hush-hush")
+def test_an_impossible_setting_is_named_and_never_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DATABASE_CONNECTIONS", "hush-hush")
 
-    assert done.returncode == 2
-    assert "DATABASE_CONNECTIONS" in done.stderr
-    assert "hush-hush" not in done.stderr
+    with pytest.raises(InvalidInput, match="DATABASE_CONNECTIONS") as caught:
+        read_service()
+
+    assert "hush-hush" not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("url", ["mysql://a@b/c", "no address", "sqlite:///x"])
+def test_a_database_of_another_kind_is_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(InvalidInput, match="DATABASE_URL is no address of a PostgreSQL"):
+        refused(tmp_path, database_url=url)
 
 
 def test_a_configured_database_is_used_and_no_other_started(

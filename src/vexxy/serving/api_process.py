@@ -11,7 +11,8 @@ import uvicorn
 
 from vexxy.serving import child
 
-GRACEFUL_SECONDS_MAX: Final = 10
+# Streams of progress stay open for as long as they may.
+GRACEFUL_SECONDS_MAX: Final = 5
 
 
 def main(arguments: list[str]) -> None:

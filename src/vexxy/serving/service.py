@@ -39,10 +39,11 @@ def serve(wish: Wish, *, tell: Telling, ready: Callable[[str], None]) -> None:
         PortTaken: Something else listens there.
         StartFailed: A process ended before the service was up.
     """
-    # A terminal that is closed ends the service as an interrupt does.
-    signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
     kept: list[Kept] = []
     with contextlib.ExitStack() as ends:
+        # A terminal that is closed ends the service as an interrupt does.
+        hangup = signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
+        ends.callback(signal.signal, signal.SIGHUP, hangup)
         folder = ends.enter_context(claim.claimed(wish.data_directory))
         settings = bootstrap.completed(wish.settings, wish.data_directory)
         bootstrap.sealing_keys(settings)
@@ -120,7 +121,7 @@ def _record(folder: Path, kept: Sequence[Kept]) -> None:
 
 def _end(kept: Sequence[Kept], tell: Telling) -> None:
     """End all of them within a bound; a second interrupt does not hurry it."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if kept else ():
         signal.signal(number, signal.SIG_IGN)
     deadline = time.monotonic() + END_SECONDS_MAX
     for one in kept:
