@@ -10,11 +10,14 @@ import pytest
 from sqlalchemy import text
 
 from tests.evidence.values import an_analysis, make_older, some_evidence
+from tests.fakes.patience import until
 from vexxy.evidence import service
 from vexxy.integrations.object_storage.local import LocalDisk
 from vexxy.kit.db import Database
-from vexxy.worker import retention
+from vexxy.worker import retention, schedule
 from vexxy.worker.handlers import HANDLERS
+from vexxy.worker.loop import Loop
+from vexxy.worker.work import Work
 
 
 @dataclass
@@ -74,3 +77,27 @@ def test_the_job_of_the_installation_makes_one_for_each_organization(
 
 def test_a_worker_knows_the_kind() -> None:
     assert HANDLERS[service.RETENTION_KIND].handler is retention.handle
+
+
+def test_a_worker_does_what_the_schedule_makes(
+    database_url: str, db_system: Database, db_worker: Database, store: LocalDisk
+) -> None:
+    """Goal: hourly retention happens. Method: the schedule's act, then real workers."""
+    organization_id, analysis_id = analysis = an_analysis(db_system)
+    with db_worker.transaction(organization_id) as session:
+        old = service.put(session, store, some_evidence(analysis, b"old"))
+    make_older(db_system, old.id, datetime.now(UTC) - timedelta(days=31))
+    (due,) = [each for each in schedule.PERIODIC if each.name == service.RETENTION_KIND]
+
+    works = {service.RETENTION_KIND: Work(retention.handle)}
+    loop = Loop(database_url, works, threads=2, lease_seconds=15, upkeep=False)
+    loop.start()
+    try:
+        with db_system.transaction() as session:
+            due.act(session)
+        until(lambda: not list(store.list_blobs("")))
+    finally:
+        loop.close()
+
+    with db_worker.transaction(organization_id) as session:
+        assert service.list_for_analysis(session, analysis_id) == []

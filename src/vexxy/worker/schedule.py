@@ -33,4 +33,7 @@ def once(kind: str, *, deadline_seconds: int = 300) -> Callable[[Session], objec
 
 
 # One entry a line; owners add their own.
-PERIODIC: Final = (Periodic("sweep_sandboxes", 60, once("sweep_sandboxes")),)
+PERIODIC: Final = (
+    Periodic("sweep_sandboxes", 60, once("sweep_sandboxes")),
+    Periodic("retention", 3600, once("retention")),
+)
