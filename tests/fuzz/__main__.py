@@ -19,7 +19,6 @@ CHECKS = (
     "content_type_conformance",
     "response_schema_conformance",
     "response_headers_conformance",
-    "unsupported_method",
 )
 PHASES = "examples,coverage,fuzzing"
 

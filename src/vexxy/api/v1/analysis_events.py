@@ -27,7 +27,15 @@ STREAM: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "An event for each change: `id` counts changes, `data` is the "
         "same object as of `/status`. The stream ends after a terminal state.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {
+            "text/event-stream": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"id": {"type": "string"}, "data": {"type": "string"}},
+                    "required": ["id", "data"],
+                }
+            }
+        },
     },
     204: {
         "description": "The analysis is over, and its end is what `Last-Event-ID` names; "
