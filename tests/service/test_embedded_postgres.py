@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import create_engine, text
 
 from tests.service.processes import children, runs, until
 from tests.service.somebody import as_somebody
@@ -226,15 +227,19 @@ def test_stopping_leaves_no_process_and_no_pid_file(tmp_path: Path) -> None:
     assert not (tmp_path / "database" / cluster.CLUSTER / "postmaster.pid").exists()
 
 
-def test_a_path_too_long_for_a_socket_is_no_hindrance(tmp_path: Path) -> None:
-    started = server.start(tmp_path / ("x" * 120) / "database", durable=False)
-    place = Path(started.url.partition("host=")[2])
-    with connected(started.url) as connection:
-        assert connection.execute("select 1").fetchone() == (1,)
+@pytest.mark.parametrize("name", ["x" * 120, "100 % of 'ours', \"all\" ?&=#", "größe"])
+def test_any_path_will_do(tmp_path: Path, name: str) -> None:
+    started = server.start(tmp_path / name / "database", durable=False)
+    engine = create_engine(started.url)
+    with engine.connect() as connection:
+        one = connection.execute(text("select 1")).scalar()
+        place = Path(str(connection.engine.url.query["host"]))
+    engine.dispose()
 
     started.stop()
 
-    assert not place.exists()
+    assert one == 1
+    assert not list(place.glob(".s.PGSQL*"))
 
 
 def test_a_cluster_of_another_version_is_left_alone(tmp_path: Path) -> None:

@@ -157,6 +157,7 @@ def programs(
             arguments=(str(listener.fileno()),),
             environment=environment,
             descriptors=(listener.fileno(),),
+            essential=True,
         )
         for number in range(1, wish.api_processes + 1)
     ]

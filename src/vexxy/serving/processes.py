@@ -25,6 +25,7 @@ class Program:
         arguments: After the pid of the parent.
         environment: All of it.
         descriptors: Open files that it inherits.
+        essential: Whether its end before the service is up is the end of the start.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Program:
     arguments: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     descriptors: Sequence[int] = ()
+    essential: bool = False
 
 
 def pause_seconds(deaths: int) -> float:

@@ -73,7 +73,7 @@ def _await_answer(address: str, kept: Sequence[Kept]) -> None:
     deadline = time.monotonic() + UP_SECONDS_MAX
     while not probe.answers(address):
         for one in kept:
-            if (code := one.returncode) is not None:
+            if one.program.essential and (code := one.returncode) is not None:
                 raise StartFailed(
                     f"{one.program.name} ended at its start ({describe(code)})",
                     hint="its own words are above",

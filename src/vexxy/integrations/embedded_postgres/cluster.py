@@ -18,6 +18,7 @@ CLUSTER: Final = "cluster"
 SOCKET_NAME: Final = ".s.PGSQL.5432"
 # The kernel's sun_path has 108 bytes, the last one a NUL.
 SOCKET_PATH_BYTES_MAX: Final = 107
+LISTED: Final = frozenset(',"')
 
 
 def prepare(directory: Path) -> Account:
@@ -49,7 +50,9 @@ def socket_directory(directory: Path, runner: Account) -> Path:
         DatabaseUnreachable: Somebody else made a folder of that name.
     """
     inside = directory / "socket"
-    if len(os.fsencode(inside / SOCKET_NAME)) <= SOCKET_PATH_BYTES_MAX:
+    short = len(os.fsencode(inside / SOCKET_NAME)) <= SOCKET_PATH_BYTES_MAX
+    # PostgreSQL takes a list of folders, divided by commas.
+    if short and not LISTED.intersection(str(inside)):
         inside.mkdir(mode=0o700, exist_ok=True)
         os.chown(inside, runner.user_id, runner.group_id)
         return inside

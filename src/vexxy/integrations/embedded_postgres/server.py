@@ -167,9 +167,10 @@ class Server:
 
     def _furnish(self) -> None:
         """Make the role that owns the database, without rights over others, and it."""
-        address = f"host='{self._socket}' user=postgres dbname=postgres"
         name = sql.Identifier(NAME)
-        with psycopg.connect(address, autocommit=True) as connection:
+        with psycopg.connect(
+            host=str(self._socket), user="postgres", dbname="postgres", autocommit=True
+        ) as connection:
             found = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [NAME])
             if found.fetchone() is None:
                 connection.execute(
