@@ -28,6 +28,7 @@ from vexxy.analysis.types import Result
 from vexxy.evidence import service as evidence
 from vexxy.evidence.ports import BlobStore
 from vexxy.evidence.types import EvidenceType, NewEvidence
+from vexxy.jobs.errors import JobCancelled
 from vexxy.jobs.ports import JobContext
 from vexxy.kit import logging, metrics
 from vexxy.kit.errors import VexxyError
@@ -142,6 +143,10 @@ class Analyses:
         finally:
             if not clean:
                 self._remove_sandboxes(work.analysis_id)
+        if isinstance(end.ended_by, JobCancelled):
+            # The API does it itself; whoever cancels the job alone does not.
+            with context.database.transaction(work.organization_id) as session:
+                attempts.cancelled(session, work.analysis_id)
         if end.ended_by is not None:
             raise end.ended_by
         if not clean:

@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
+from vexxy.analysis.attempts import service as attempts
 from vexxy.jobs import service as jobs
 from vexxy.jobs.types import NewJob
 
@@ -36,4 +37,5 @@ def once(kind: str, *, deadline_seconds: int = 300) -> Callable[[Session], objec
 PERIODIC: Final = (
     Periodic("sweep_sandboxes", 60, once("sweep_sandboxes")),
     Periodic("retention", 3600, once("retention")),
+    Periodic("end_left_analyses", 60, attempts.end_left),
 )

@@ -20,6 +20,7 @@ from tests.analysis.desk import SEALER, Desk
 from tests.fakes.container_engine import FakeEngine
 from tests.fakes.patience import until
 from tests.fakes.values import DIGEST, an_image
+from vexxy.analysis.attempts import service as attempts
 from vexxy.analysis.attempts.errors import AnalysisImpossible, AttemptFailed
 from vexxy.analysis.documents import service as documents
 from vexxy.analysis.publication import Publisher
@@ -403,3 +404,39 @@ def test_an_engine_that_is_away_does_not_keep_an_analysis_from_its_end(
     bench.work.abandoned(context, "over")
 
     assert bench.row(analysis, "status") == ("failed",)
+
+
+def test_an_analysis_whose_job_was_cancelled_alone_is_cancelled(bench: Bench) -> None:
+    analysis = bench.submit("hang")
+    context = bench.context(analysis)
+    context.reason = JobCancelled(context.job.job_id)
+
+    with pytest.raises(JobCancelled):
+        bench.work.handle(context)
+
+    assert bench.row(analysis, "status", "cost_credits") == ("cancelled", 0)
+
+
+@pytest.mark.parametrize(
+    ("state", "status"), [("failed", "failed"), ("cancelled", "cancelled")]
+)
+def test_an_analysis_that_its_job_left_behind_is_ended(
+    bench: Bench, db_system: Database, *, state: str, status: str
+) -> None:
+    """The database was away in the moment in which the job was given up."""
+    analysis, other = bench.submit("x"), bench.submit("x")
+    with db_system.transaction() as session:
+        for change in (
+            "state = 'running', lease_expires_at = now(), lease_token = id",
+            f"state = '{state}', lease_expires_at = null, finished_at = now()",
+        ):
+            statement = text(f"update jobs set {change} where key = :key")  # noqa: S608  of this test
+            session.execute(statement, {"key": f"analysis:{analysis}"})
+        attempts.end_left(session)
+        assert bench.row(analysis, "status") == ("queued",)  # it may be about to end
+    with db_system.transaction() as session:
+        assert attempts.end_left(session, after_seconds=0) == 1
+        assert attempts.end_left(session, after_seconds=0) == 0
+
+    assert bench.row(analysis, "status", "cost_credits") == (status, 0)
+    assert bench.row(other, "status") == ("queued",)

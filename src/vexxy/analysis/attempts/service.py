@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +36,10 @@ from vexxy.kit.sealing import Sealer
 STARTED_PHASE = "Starting"
 DONE_PHASE = "Complete"
 FAILED_PHASE = "Failed"
+# A job that was given up is written a moment after its analysis.
+LEFT_SECONDS = 120.0
+LEFT_MAX = 500
+LEFT_MESSAGE = "the analysis was given up"
 _RUNS = (Status.RUNNING, Status.ANALYZING)
 
 
@@ -278,6 +282,37 @@ def fail(session: Session, analysis_id: UUID, message: str) -> bool:
     if failed:
         submission.tell_finished(session, analysis_id)
     return failed
+
+
+def end_left(session: Session, *, after_seconds: float = LEFT_SECONDS) -> int:
+    """End the analyses whose job ended without them; return how many, as SYSTEM.
+
+    Such as when the database was away in the moment in which a job was given up.
+    """
+    before = clock.instant() - timedelta(seconds=after_seconds)
+    left = repository.list_left(session, before=before, limit=LEFT_MAX)
+    for analysis_id, state, error in left:
+        if state == "cancelled":
+            cancelled(session, analysis_id)
+        else:
+            fail(session, analysis_id, error or LEFT_MESSAGE)
+    return len(left)
+
+
+def cancelled(session: Session, analysis_id: UUID) -> bool:
+    """End as cancelled an analysis whose job was; return whether it was not over."""
+    ended = repository.become(
+        session,
+        analysis_id,
+        Status.CANCELLED,
+        completed_at=clock.instant(),
+        current_phase=submission.CANCELLED_PHASE,
+        cost_credits=0,
+        sealed_environment=None,
+    )
+    if ended:
+        submission.tell_finished(session, analysis_id)
+    return ended
 
 
 def _text(text: str) -> str:

@@ -5,10 +5,11 @@ nothing and is told so.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, Text, cast, func, select, update
+from sqlalchemy import RowMapping, Select, Text, cast, func, select, text, update
 from sqlalchemy.orm import Session, undefer
 
 from vexxy.analysis.documents.models import VexRow
@@ -23,6 +24,16 @@ _DOCUMENTS: Final = (
     AnalysisRow.summary,
     AnalysisRow.skipped_features,
 )
+
+
+_LEFT: Final = text("""
+select analysis.id, job.state, job.error from premium_analysis_jobs as analysis
+left join jobs as job on job.id = analysis.queue_job_id
+where analysis.status in ('queued', 'running', 'analyzing')
+  and analysis.updated_at < :before
+  and (job.id is null or job.state in ('done', 'failed', 'cancelled'))
+order by analysis.updated_at limit :limit
+""")
 
 
 def find(session: Session, analysis_id: UUID) -> AnalysisRow | None:
@@ -153,3 +164,15 @@ def become(
     """Bring the analysis into a state, if it may come there from where it is."""
     allowed = rules.before(status)
     return change(session, analysis_id, from_=allowed, status=status.value, **values)
+
+
+def list_left(
+    session: Session, *, before: datetime, limit: int
+) -> Sequence[tuple[UUID, str | None, str | None]]:
+    """Return unfinished analyses whose job is over: id, the job's state and error.
+
+    As SYSTEM. There should be none but those that are about to be ended: an analysis
+    ends with its job, or right before it.
+    """
+    found = session.execute(_LEFT, {"before": before, "limit": limit})
+    return [(row.id, row.state, row.error) for row in found]
