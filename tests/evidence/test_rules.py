@@ -58,6 +58,8 @@ def test_a_link_needs_nothing_escaped_in_a_url() -> None:
         " " + a_link(),
         a_link() + "\n",
     ],
+    # Signed anew by each process, so no names of theirs.
+    ids=lambda token: f"{len(token)} characters",
 )
 def test_a_link_that_is_not_ours_or_not_valid_any_more_is_refused(token: str) -> None:
     with pytest.raises(LinkRefused) as refused:
