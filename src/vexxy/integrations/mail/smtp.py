@@ -2,6 +2,8 @@
 
 import smtplib
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email.message import EmailMessage
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -53,17 +55,18 @@ class SmtpMail:
         except (OSError, smtplib.SMTPException) as error:
             raise NotSent(f"the mail server failed: {type(error).__name__}") from error
 
-    def _connected(self) -> smtplib.SMTP:
+    @contextmanager
+    def _connected(self) -> Iterator[smtplib.SMTP]:
         context = ssl.create_default_context()
-        if self._tls:
-            server: smtplib.SMTP = smtplib.SMTP_SSL(
-                self._host, self._port, timeout=SECONDS_MAX, context=context
-            )
-        else:
-            server = smtplib.SMTP(self._host, self._port, timeout=SECONDS_MAX)
+        address, seconds = (self._host, self._port), SECONDS_MAX
+        with (
+            smtplib.SMTP_SSL(*address, timeout=seconds, context=context)
+            if self._tls
+            else smtplib.SMTP(*address, timeout=seconds)
+        ) as server:
             server.ehlo()
-            if self._user or server.has_extn("starttls"):
+            if not self._tls and (self._user or server.has_extn("starttls")):
                 server.starttls(context=context)
-        if self._user:
-            server.login(self._user, self._password)
-        return server
+            if self._user:
+                server.login(self._user, self._password)
+            yield server
