@@ -17,6 +17,7 @@ PREFIX: Final = "VEXXY_"
 OTHER_NAMES: Final = frozenset(
     {
         "VEXXY_TEST_ENGINE",
+        "VEXXY_TEST_KILLS",
         "VEXXY_TEST_STORAGE_GCS_BUCKET",
         "VEXXY_TEST_STORAGE_GCS_ENDPOINT",
         "VEXXY_TEST_STORAGE_S3_BUCKET",

@@ -77,8 +77,13 @@ def _log_of(folder: Path) -> Path:
 
 @contextmanager
 def served(
-    folder: Path, *options: str, python: Sequence[str] = (), **variables: str
+    folder: Path,
+    *options: str,
+    python: Sequence[str] = (),
+    awaited: bool = True,
+    **variables: str,
 ) -> Iterator[Served]:
+    """Provide a `vexxy serve` that answers, or (not awaited) one that just started."""
     with _log_of(folder).open("w") as stream:
         process = subprocess.Popen(
             [
@@ -95,7 +100,8 @@ def served(
     everybody: list[int] = []
     try:
         running = Served(process, folder)
-        running.await_ready()
+        if awaited:
+            running.await_ready()
         everybody = descendants(process.pid)
         yield running
     finally:
