@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup check test demo bench conformance image clean
+.PHONY: help setup check test demo bench fuzz conformance image clean
 
 help:
 	@echo "make demo         analyze a vulnerable web application and show the verdicts"
 	@echo "make test         set up and run the tests"
 	@echo "make setup        create $(VENV) with the vexxy command and the tracer"
 	@echo "make check        format, lint, types, import contracts, architecture"
+	@echo "make fuzz         ask the whole interface at least 20,000 things"
 	@echo "make conformance  run vexctl, grype, trivy and syft on what we write"
 	@echo "make image        build the project's own image, for engines elsewhere"
 	@echo "make bench        run every benchmark; prints ratios"
@@ -33,6 +34,9 @@ test: setup
 
 demo: setup
 	scripts/demo
+
+fuzz: setup
+	$(BIN)/python -m tests.fuzz
 
 conformance: setup
 	$(BIN)/python -m tests.conformance

@@ -27,7 +27,7 @@ def main() -> int:
     """Run schemathesis against a server of our own; return its verdict."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=20_000, help="at least so many")
-    parser.add_argument("--examples", type=int, default=300, help="of each operation")
+    parser.add_argument("--examples", type=int, default=480, help="of each operation")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("rest", nargs="*", help="passed on to schemathesis, after --")
     options = parser.parse_args()

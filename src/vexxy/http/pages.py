@@ -13,11 +13,10 @@ from fastapi import APIRouter, FastAPI, Header
 from fastapi.staticfiles import StaticFiles
 from starlette.responses import HTMLResponse, Response
 
-from vexxy.http import metrics
+from vexxy.http import metrics, openapi
 from vexxy.http.deps import Adapters
 from vexxy.http.headers import PAGE_POLICY
 from vexxy.http.metrics import Prometheus
-from vexxy.http.openapi import responses
 from vexxy.kit.errors import Unauthenticated
 
 ASSETS: Final = "/docs/assets"
@@ -89,7 +88,8 @@ def add_metrics(app: FastAPI, recorder: Prometheus) -> None:
         "/metrics",
         response_class=Response,
         responses={
-            **responses(Unauthenticated),
+            **openapi.of_every_route(caller=False, body=False, named=False, key=False),
+            **openapi.responses(Unauthenticated),
             200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
         },
     )

@@ -73,6 +73,11 @@ class LoginBody(BaseModel):
 class PasswordChange(BaseModel):
     """The password that is, and the one that shall be."""
 
+    model_config = _example(
+        current_password="four unrelated plain words",  # noqa: S106  an example
+        new_password="another four plain words",  # noqa: S106  an example
+    )
+
     current_password: Password
     new_password: Password
 
@@ -80,11 +85,15 @@ class PasswordChange(BaseModel):
 class LogOutEverywhere(BaseModel):
     """What else shall stop holding."""
 
+    model_config = _example(revoke_api_keys=True)
+
     revoke_api_keys: bool = False
 
 
 class ResetRequest(BaseModel):
     """Whose password was forgotten."""
+
+    model_config = _example(email="ada@example.com")
 
     email: Email
 
@@ -92,12 +101,23 @@ class ResetRequest(BaseModel):
 class ResetConfirmation(BaseModel):
     """What stands in the link after `token=`, and the password that shall be."""
 
+    model_config = _example(
+        token="what stands in the link after token=",  # noqa: S106  an example
+        new_password="four unrelated plain words",  # noqa: S106  an example
+    )
+
     token: LinkToken
     new_password: Password
 
 
 class InvitationAcceptance(BaseModel):
     """What stands in the link after `token=`, and who takes the offer."""
+
+    model_config = _example(
+        token="what stands in the link after token=",  # noqa: S106  an example
+        name="Bob",
+        password="four unrelated plain words",  # noqa: S106  an example
+    )
 
     token: LinkToken
     name: Name

@@ -27,8 +27,11 @@ OFFSET_MAX = 10_000_000
 class EndpointIn(BaseModel):
     """An address to be told of events."""
 
-    url: Annotated[Text, Field(max_length=2000)]
-    event_types: Annotated[list[EventType], Field(min_length=1, max_length=10)]
+    url: Annotated[Text, Field(max_length=2000, examples=["https://ci.example.com/vex"])]
+    event_types: Annotated[
+        list[EventType],
+        Field(min_length=1, max_length=10, examples=[["analysis.finished"]]),
+    ]
 
 
 class EndpointOut(BaseModel):
