@@ -14,7 +14,7 @@ from tests.service_values import an_organization
 from vexxy.jobs import rules, service
 from vexxy.jobs.errors import JobInvalid, JobNotFound
 from vexxy.jobs.repository import leases
-from vexxy.jobs.types import Lease, NewJob, Scalar, State
+from vexxy.jobs.types import Announced, Lease, NewJob, Scalar, State
 from vexxy.kit import ids
 from vexxy.kit.db import Database
 from vexxy.kit.errors import ExternalFailure
@@ -541,16 +541,36 @@ def test_messages_are_due_once_until_they_are_overdue(
     job_id = enqueue(db_system)
     enqueue(db_system, ago_minutes=-5)
 
-    assert leases.list_unannounced(worker, limit=10) == [job_id]
-    leases.mark_announced(worker, [job_id])
+    found = leases.list_unannounced(worker, limit=10)
+    assert found == [Announced(job_id, None)]
+    leases.mark_announced(worker, found)
     assert leases.list_unannounced(worker, limit=10) == []
     assert leases.list_overdue(worker, again_seconds=30, limit=10) == []
-    assert leases.list_overdue(worker, again_seconds=0, limit=10) == [job_id]
+    (overdue,) = leases.list_overdue(worker, again_seconds=0, limit=10)
+    assert overdue.job_id == job_id
 
     must_claim(worker)
     expire(worker, job_id)
     swept(worker)
-    assert leases.list_unannounced(worker, limit=10) == [job_id]
+    assert leases.list_unannounced(worker, limit=10) == found
+
+
+def test_a_call_for_another_message_is_not_lost_while_the_first_is_sent(
+    db_system: Database, worker: Connection
+) -> None:
+    mine = an_organization(db_system)
+    enqueue(db_system, organization_id=mine)
+    enqueue(db_system, organization_id=mine)
+    ended = must_claim(worker, {"greet": 1})
+    found = leases.list_unannounced(worker, limit=10)
+
+    leases.call_next(worker, ended)
+    leases.mark_announced(worker, found)
+
+    again = leases.list_unannounced(worker, limit=10)
+    assert [one.job_id for one in again] == [one.job_id for one in found]
+    leases.mark_announced(worker, again)
+    assert leases.list_unannounced(worker, limit=10) == []
 
 
 def test_workers_are_remembered_until_they_leave(

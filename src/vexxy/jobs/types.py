@@ -139,6 +139,14 @@ class Swept:
 
 
 @dataclass(frozen=True, slots=True)
+class Announced:
+    """A queued job, and when a message was last sent for it."""
+
+    job_id: UUID
+    announced_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What is to become of a job after a failed attempt.
 

@@ -9,16 +9,16 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
-from uuid import UUID
 
 from celery import Celery
 from kombu.exceptions import OperationalError
 
 from vexxy.jobs.repository import leases
-from vexxy.jobs.types import LEASE_SECONDS_DEFAULT
+from vexxy.jobs.types import LEASE_SECONDS_DEFAULT, Announced
 from vexxy.kit import logging
-from vexxy.worker import celery_app
+from vexxy.worker import celery_app, schedule
 from vexxy.worker.line import Line, QueueUnreachable
+from vexxy.worker.schedule import Periodic
 from vexxy.worker.station import Station
 from vexxy.worker.upkeep import Upkeep
 from vexxy.worker.wake import Listener, Wake
@@ -42,6 +42,7 @@ class Beat:
         app: From `celery_app.make`.
         lease_seconds: Of the workers.
         again_seconds: When a job that nobody took is announced once more.
+        periodic: What it does again and again.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Beat:
         *,
         lease_seconds: int = LEASE_SECONDS_DEFAULT,
         again_seconds: float = AGAIN_SECONDS,
+        periodic: Sequence[Periodic] = schedule.PERIODIC,
     ) -> None:
         self._app = app
         self._again_seconds = again_seconds
@@ -61,7 +63,7 @@ class Beat:
         self._line = Line(self._station.system)
         self._wake = Wake(1)
         self._listener = Listener(self._station.system, self._wake)
-        self._upkeep = Upkeep(self._station)
+        self._upkeep = Upkeep(self._station, periodic=periodic)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="beat", daemon=True)
 
@@ -75,11 +77,12 @@ class Beat:
         """End."""
         self._stop.set()
         self._wake.ring_all()
-        self._thread.join(timeout=10)
+        if self._thread.ident is not None:
+            self._thread.join(timeout=10)
         self._upkeep.close()
         self._listener.close()
         self._line.close()
-        self._station.system.close()
+        self._station.release()
 
     def step(self) -> int:
         """Announce what is due; return how many messages were sent.
@@ -98,14 +101,14 @@ class Beat:
             )
         return sent
 
-    def _announce(self, find: Callable[..., Sequence[UUID]]) -> int:
-        job_ids = self._line.run(find)
-        if job_ids:
+    def _announce(self, find: Callable[..., Sequence[Announced]]) -> int:
+        found = self._line.run(find)
+        if found:
             with self._app.producer_or_acquire() as producer:
-                for job_id in job_ids:
-                    celery_app.announce(self._app, producer, str(job_id))
-            self._line.run(lambda it: leases.mark_announced(it, job_ids))
-        return len(job_ids)
+                for one in found:
+                    celery_app.announce(self._app, producer, str(one.job_id))
+            self._line.run(lambda it: leases.mark_announced(it, found))
+        return len(found)
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -5,10 +5,9 @@ nothing but the moment at which somebody looks. Works with Flower: task events a
 """
 
 import os
+import signal
+import threading
 from typing import Any, Final
-
-# SIGTERM gives running jobs ten seconds, not as long as they like. Read at import.
-os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
 
 from celery import Celery
 from celery.signals import (
@@ -22,7 +21,8 @@ from vexxy.kit import logging
 from vexxy.worker import crew
 
 TASK: Final = "vexxy.run_job"
-STOP_SECONDS: Final = 10.0
+# What a job has to end by itself, once the worker is asked to stop.
+STOP_SECONDS: Final = 12.0
 # A message of a worker that died comes again after this; its job comes back much sooner.
 VISIBILITY_SECONDS: Final = 3600
 
@@ -51,7 +51,6 @@ def make(redis_url: str) -> Celery:
         worker_hijack_root_logger=False,
         worker_prefetch_multiplier=1,
         worker_send_task_events=True,
-        worker_soft_shutdown_timeout=STOP_SECONDS,
     )
     app.task(name=TASK, ignore_result=True)(run_job)
     return app
@@ -83,7 +82,11 @@ def _end(**_: object) -> None:
 
 @worker_shutting_down.connect
 def _stopping(**_: object) -> None:
+    """Have jobs end and go back; Celery itself would wait for as long as they like."""
     crew.stop_all()
+    insist = threading.Timer(STOP_SECONDS, os.kill, (os.getpid(), signal.SIGQUIT))
+    insist.daemon = True
+    insist.start()
 
 
 @setup_logging.connect

@@ -61,7 +61,8 @@ class Keeper:
     def close(self) -> None:
         """Stop keeping; leases that are still held run out."""
         self._stop.set()
-        self._thread.join(timeout=5)
+        if self._thread.ident is not None:
+            self._thread.join(timeout=5)
         try:
             self._line.run(lambda it: leases.forget_worker(it, self._name))
         except QueueUnreachable:

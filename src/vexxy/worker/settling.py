@@ -60,7 +60,8 @@ class Settler:
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
-        self._thread.join(timeout=5)
+        if self._thread.ident is not None:
+            self._thread.join(timeout=5)
         self._line.close()
 
     def _run(self) -> None:

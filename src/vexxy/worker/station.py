@@ -90,6 +90,10 @@ class Station:
                 log.warning("worker.lease_left", job_id=lease.job_id)
         line.close()
         self.keeper.close()
+        self.release()
+
+    def release(self) -> None:
+        """Let go of the connections, of a station that was never started."""
         self.system.close()
         self._worker.close()
 

@@ -48,7 +48,8 @@ class Upkeep:
     def close(self) -> None:
         """End."""
         self._stop.set()
-        self._thread.join(timeout=5)
+        if self._thread.ident is not None:
+            self._thread.join(timeout=5)
         self._line.close()
 
     def step(self) -> None:

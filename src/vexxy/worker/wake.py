@@ -68,7 +68,8 @@ class Listener:
     def close(self) -> None:
         """Listen no more."""
         self._stop.set()
-        self._thread.join(timeout=2 * LISTEN_SECONDS)
+        if self._thread.ident is not None:
+            self._thread.join(timeout=2 * LISTEN_SECONDS)
 
     def _run(self) -> None:
         while not self._stop.is_set():

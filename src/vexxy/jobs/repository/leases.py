@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from vexxy.jobs import rules
-from vexxy.jobs.types import Lease, State, Swept, Verdict
+from vexxy.jobs.types import Announced, Lease, State, Swept, Verdict
 
 _CLAIM: Final = """
 select id, lease_token, kind, organization_id, payload, attempts, max_attempts,
@@ -92,26 +92,30 @@ select state, count(*) from swept group by state
 union all select 'told', count(*) from told
 """
 _UNANNOUNCED: Final = """
-select id from jobs
-where state = 'queued' and announced_at is null and run_at <= clock_timestamp()
-order by run_at limit %s
+select id, announced_at from jobs
+where state = 'queued' and (announced_at is null or announced_at < '1970-01-02')
+  and run_at <= clock_timestamp()
+order by announced_at nulls first, run_at limit %s
 """
 _OVERDUE: Final = """
-select id from jobs
+select id, announced_at from jobs
 where state = 'queued' and run_at <= clock_timestamp()
   and announced_at < clock_timestamp() - make_interval(secs => %s)
 order by announced_at limit %s
 """
+# Unless somebody called for another message while this one was sent.
 _ANNOUNCED: Final = """
 update jobs set announced_at = clock_timestamp()
-where id = any(%s::uuid[]) and state = 'queued'
+from unnest(%s::uuid[], %s::timestamptz[]) sent (id, found)
+where jobs.id = sent.id and announced_at is not distinct from sent.found
+  and state = 'queued'
 """
 _CALL_NEXT: Final = """
 with next as (
-  update jobs set announced_at = null
+  update jobs set announced_at = '1970-01-01'
   where id = (
     select id from jobs
-    where state = 'queued' and kind = %(kind)s and announced_at is not null
+    where state = 'queued' and kind = %(kind)s
       and lane = coalesce(%(organization_id)s::uuid, '00000000-0000-0000-0000-000000000000')
       and run_at <= clock_timestamp()
     order by priority desc, run_at limit 1 for update skip locked
@@ -239,21 +243,22 @@ def sweep(connection: Connection, *, lease_seconds: int) -> Swept:
     )
 
 
-def list_unannounced(connection: Connection, *, limit: int) -> Sequence[UUID]:
+def list_unannounced(connection: Connection, *, limit: int) -> Sequence[Announced]:
     """Return due jobs that no message was sent for, oldest first."""
-    return connection.exec_driver_sql(_UNANNOUNCED, (limit,)).scalars().all()
+    return _announced(connection.exec_driver_sql(_UNANNOUNCED, (limit,)))
 
 
 def list_overdue(
     connection: Connection, *, again_seconds: float, limit: int
-) -> Sequence[UUID]:
+) -> Sequence[Announced]:
     """Return due jobs that nobody took since their message was sent, oldest first."""
-    return connection.exec_driver_sql(_OVERDUE, (again_seconds, limit)).scalars().all()
+    return _announced(connection.exec_driver_sql(_OVERDUE, (again_seconds, limit)))
 
 
-def mark_announced(connection: Connection, job_ids: Sequence[UUID]) -> None:
-    """Remember that messages were sent."""
-    connection.exec_driver_sql(_ANNOUNCED, (list(job_ids),))
+def mark_announced(connection: Connection, sent: Sequence[Announced]) -> None:
+    """Remember that messages were sent, for jobs as they were found."""
+    values = ([one.job_id for one in sent], [one.announced_at for one in sent])
+    connection.exec_driver_sql(_ANNOUNCED, values)
 
 
 def call_next(connection: Connection, lease: Lease) -> None:
@@ -287,6 +292,10 @@ def forget_worker(connection: Connection, name: str) -> None:
 def prune(connection: Connection, *, days: int, failed_days: int) -> int:
     """Delete jobs that ended long ago; return how many."""
     return connection.exec_driver_sql(_PRUNE, (days, failed_days)).rowcount
+
+
+def _announced(rows: Any) -> Sequence[Announced]:  # noqa: ANN401  rows of raw SQL
+    return [Announced(row[0], row[1]) for row in rows]
 
 
 def _columns(leases: Sequence[Lease]) -> tuple[list[UUID], list[UUID]]:
