@@ -43,7 +43,18 @@ def contents(
     profile = observation.profile
     trace = observed.trace
     script = observed.script
+    functions = {
+        "code_coverage.json": _json(
+            {
+                "functions": profile.functions,
+                "recordings": profile.function_recordings,
+                "code_coverage_percent": profile.code_coverage_percent,
+            }
+        )
+    }
     return {
+        **(functions if profile.function_recordings else {}),
+        "profile.json": _json(profile),
         "execution_trace.json": _json(
             {
                 "processes": profile.processes,

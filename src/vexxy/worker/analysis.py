@@ -57,6 +57,8 @@ _FILES: Final[Mapping[str, tuple[EvidenceType, str, str]]] = {
     "syscall_log.json": (EvidenceType.SYSCALL_LOG, _JSON, "system calls and refusals"),
     "network_log.json": (EvidenceType.NETWORK_LOG, _JSON, "sockets"),
     "traffic.json": (EvidenceType.FUZZING_RESULTS, _JSON, "what was sent and answered"),
+    "code_coverage.json": (EvidenceType.CODE_COVERAGE, _JSON, "functions that ran"),
+    "profile.json": (EvidenceType.PROFILER_OUTPUT, _JSON, "the execution profile"),
     "inventory.json": (EvidenceType.SBOM, _JSON, "packages with their files"),
     "container_logs.txt": (EvidenceType.CONTAINER_LOGS, _TEXT, "output of the image"),
     "test_script.txt": (EvidenceType.CONTAINER_LOGS, _TEXT, "output of the test script"),

@@ -36,7 +36,8 @@ def main(folder: Folder) -> None:
     with Path(os.environ["VEXXY_TEST_DIARY"]).open("a") as diary:
         diary.write(
             f"{'decided' if stored else 'ran'} {order.image_digest}"
-            f" {dict(order.environment)} {sorted(os.environ)}\n"
+            f" {dict(order.environment)} {sorted(os.environ)}"
+            f" {sorted(path.name for path in folder.path.iterdir())}\n"
         )
     analysis_lines.told(Progress("Deploying workload", 15))
     teller = analysis_lines.Teller(folder)

