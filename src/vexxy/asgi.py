@@ -29,7 +29,9 @@ def build(service: Service) -> FastAPI:
     url = service.request.engine.url.render_as_string(hide_password=False)
     reads = Reads(url, connections=min(READS_MAX, service.settings.database_connections))
     fast = partial(FastStatus, service=service, reads=reads, write=_status)
-    app = floor.create(service, inner=[fast], endings=[reads.close])
+    shared = bootstrap.shared_buckets(service.settings)
+    endings = [reads.close] if shared is None else [reads.close, shared.close]
+    app = floor.create(service, inner=[fast], endings=endings, shared=shared)
     health.install(app, service)
     app.include_router(router)
     return app

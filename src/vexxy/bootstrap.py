@@ -38,6 +38,7 @@ from vexxy.integrations.mail.smtp import SmtpMail
 from vexxy.integrations.object_storage import connection as object_storage
 from vexxy.integrations.object_storage.options import Options
 from vexxy.integrations.osv.feed import OsvFeed
+from vexxy.integrations.redis_buckets.adapter import RedisBuckets
 from vexxy.integrations.secret_files import folder as secret_files
 from vexxy.integrations.webhooks.sender import HttpSender
 from vexxy.kit.db import Database, Role
@@ -254,6 +255,13 @@ def service(
     finally:
         for database in databases.values():
             database.close()
+
+
+def shared_buckets(settings: ServiceSettings) -> RedisBuckets | None:
+    """Return the rate limits that processes share, None where there is no Redis."""
+    if settings.redis_url is None:
+        return None
+    return RedisBuckets(settings.redis_url.get_secret_value())
 
 
 def evidence_store(settings: ServiceSettings) -> BlobStore:

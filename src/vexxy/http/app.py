@@ -18,7 +18,7 @@ from vexxy.http.deadlines import Deadlines
 from vexxy.http.hosts import Hosts
 from vexxy.http.idempotency import Replayed
 from vexxy.http.rates import AddressRates, Rates
-from vexxy.kit.buckets import Limiter, Rate
+from vexxy.kit.buckets import Limiter, Rate, Shared
 from vexxy.kit.errors import InvalidInput
 from vexxy.settings import ServiceSettings
 
@@ -35,7 +35,11 @@ Ending = Callable[[], Awaitable[None]]
 
 
 def create(
-    service: Service, *, inner: Sequence[Layer] = (), endings: Sequence[Ending] = ()
+    service: Service,
+    *,
+    inner: Sequence[Layer] = (),
+    endings: Sequence[Ending] = (),
+    shared: Shared | None = None,
 ) -> FastAPI:
     """Return an application that answers failures in the contract's shape.
 
@@ -43,6 +47,7 @@ def create(
         service: The adapters.
         inner: Layers below all of ours, right above the routes.
         endings: Awaited when the application ends.
+        shared: Rate limits that processes share; without it each counts for itself.
     """
     settings = service.settings
     app = FastAPI(
@@ -55,7 +60,7 @@ def create(
         lifespan=_life(endings),
     )
     app.state.service = service
-    app.state.rates = _rates(service)
+    app.state.rates = _rates(settings, shared)
     errors.install(app)
     app.add_exception_handler(Replayed, idempotency.replay)
     openapi.install(app)
@@ -79,10 +84,9 @@ def _life(
     return life
 
 
-def _rates(service: Service) -> Rates:
-    settings = service.settings
+def _rates(settings: ServiceSettings, shared: Shared | None) -> Rates:
     return Rates(
-        limiter=Limiter(),
+        limiter=Limiter(shared=shared),
         address=_rate(settings.rate_limit_per_address),
         organization=_rate(settings.rate_limit_per_organization),
     )

@@ -12,7 +12,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
+from vexxy.kit import logging
 from vexxy.kit.errors import VexxyError
+
+log: Final = logging.logger(__name__)
 
 KEYS_MAX: Final = 100_000
 SHARED_PAUSE_SECONDS: Final = 5.0
@@ -100,4 +103,5 @@ class Limiter:
             except SharedUnreachable:
                 # Ask again in a while: a store that is down must not slow every request.
                 self._shared_again_at = self._clock() + SHARED_PAUSE_SECONDS
+                log.warning("rates.own", reason="the shared store does not answer")
         return self._own.take(key, rate)
