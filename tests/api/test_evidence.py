@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from tests.api.running import Member, a_client, a_member, a_service
@@ -326,3 +327,28 @@ def test_no_answer_names_where_evidence_lies(
         assert kept.blob.path not in said
         assert kept.blob.path.rsplit("/", 1)[-1] not in said
         assert str(kept.organization_id) not in said
+
+
+def test_a_user_who_was_deactivated_reads_nothing(
+    client: TestClient, service: Service, member: Member, kept: Evidence
+) -> None:
+    off = text("update users set is_active = false where id = :id")
+    with service.system.transaction() as session:
+        session.execute(off, {"id": member.user_id})
+    for url in [*urls(kept), f"/api/v1/analysis/{kept.analysis_job_id}/evidence"]:
+        assert client.get(url, headers=member.headers).status_code == 401
+
+
+def test_a_key_that_may_not_read_analyses_reads_no_evidence(
+    client: TestClient, service: Service, kept: Evidence
+) -> None:
+    owner = a_member(service, kept.organization_id)
+    answer = client.post(
+        "/api/v1/auth/api-keys",
+        json={"name": "books", "scopes": ["billing.read"]},
+        headers=owner.headers,
+    )
+    assert answer.status_code == 201
+    key = {"X-API-Key": answer.json()["key"]}
+    for url in [*urls(kept), f"/api/v1/analysis/{kept.analysis_job_id}/evidence"]:
+        assert client.get(url, headers=key).status_code == 403
