@@ -10,6 +10,7 @@ from typing import Final
 import uvicorn
 
 from vexxy.serving import child
+from vexxy.serving.connections import BoundedProtocol
 
 # Streams of progress stay open for as long as they may.
 GRACEFUL_SECONDS_MAX: Final = 5
@@ -23,7 +24,7 @@ def main(arguments: list[str]) -> None:
         uvicorn.Config(
             "vexxy.asgi:app",
             loop="uvloop",
-            http="httptools",
+            http=BoundedProtocol,
             ws="none",
             lifespan="on",
             access_log=False,
