@@ -1,9 +1,9 @@
 """What recording costs, beside strace in the same run, and whether it loses anything.
 
-Run as root: `.venv/bin/python bench/tracer.py [--quick]`. Every round measures each
-recorder once, so that a machine that slows down slows them all; figures are medians.
-Beside the wall time stands the processor time of the workload and of the agent, which
-other work on the machine disturbs less; "untraced again" shows how much that is.
+Run as root: `.venv/bin/python bench/tracer.py [--quick] [--recorders]`. Every round
+measures each recorder once, so that a machine that slows down slows them all; figures are
+medians. Beside the wall time stands the processor time of the workload and of the agent,
+which other work on the machine disturbs less; "untraced again" shows how much that is.
 """
 
 import argparse
@@ -37,6 +37,8 @@ IMPORTS = (
     "xml.etree.ElementTree"
 )
 OFTEN = {"untraced", "vexxy ebpf", "untraced again (noise)"}
+# Each compares with the same program unrecorded, in its own run.
+RECORDERS = ("recorder", "recorder_node", "tracer_functions")
 GOAL_OPENS_PER_SECOND = 50_000
 FEW = 2
 SERVER = """
@@ -305,7 +307,13 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="three rounds, small loops")
-    quick = parser.parse_args().quick
+    parser.add_argument(
+        "--recorders",
+        action="store_true",
+        help="also what recording called functions costs: Python, Node.js, uprobes",
+    )
+    given = parser.parse_args()
+    quick = given.quick
     load = os.getloadavg()[0]
     print(f"kernel {os.uname().release}, {os.cpu_count()} processors, load {load:.1f}")
     with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
@@ -316,6 +324,9 @@ def main() -> None:
         distinct = folder / "distinct"
         distinct.mkdir()
         check_lossless(opens, distinct, 50_000 if quick else 150_000)
+    for name in RECORDERS if given.recorders else ():
+        print(f"== bench.{name}", flush=True)
+        subprocess.run([sys.executable, "-m", f"bench.{name}"], cwd=ROOT, check=True)
 
 
 if __name__ == "__main__":
