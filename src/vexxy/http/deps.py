@@ -1,6 +1,10 @@
-"""What a route asks for: its adapters, transaction, caller, and their permission."""
+"""What a route asks for: its adapters, transaction, caller, and their permission.
 
-from collections.abc import Callable, Iterator
+What only looks at values is `async`: it runs where it is, while FastAPI hands every
+other dependency to a thread and waits for it.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -15,7 +19,7 @@ from vexxy.kit import logging
 from vexxy.kit.errors import PermissionDenied
 
 
-def service(request: Request) -> Service:
+async def service(request: Request) -> Service:
     """Return the adapters the process was started with."""
     found: Service = request.app.state.service
     return found
@@ -84,10 +88,10 @@ async def caller(request: Request, who: Annotated[Identity, Depends(resolved)]) 
 Caller = Annotated[Identity, Depends(caller)]
 
 
-def require(permission: Permission) -> Callable[[Identity], Identity]:
+def require(permission: Permission) -> Callable[[Identity], Awaitable[Identity]]:
     """Return a dependency that lets only callers with the permission pass."""
 
-    def check(who: Caller) -> Identity:
+    async def check(who: Caller) -> Identity:
         if permission not in who.permissions:
             raise PermissionDenied(f"this needs the permission {permission}")
         return who
@@ -95,7 +99,7 @@ def require(permission: Permission) -> Callable[[Identity], Identity]:
     return check
 
 
-def person(who: Caller) -> Identity:
+async def person(who: Caller) -> Identity:
     """Let only a person who signed in pass, not a program with an API key."""
     identity.check_person(who)
     return who
@@ -115,7 +119,7 @@ def client_address(request: Request) -> str:
 ClientAddress = Annotated[str, Depends(client_address)]
 
 
-def acting(request: Request, who: Caller) -> Actor:
+async def acting(request: Request, who: Caller) -> Actor:
     """Say who the record of acts shall name."""
     return identity.actor(who, **origin(request))
 

@@ -16,6 +16,7 @@ from fastapi import Header, Request
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from vexxy.http.deps import Adapters, Caller, SystemTransaction, Transaction
@@ -106,7 +107,7 @@ class Claim:
         return f"idempotency:{self.name.hex()}"
 
 
-def claimed_by_caller(
+async def claimed_by_caller(
     request: Request,
     *,
     adapters: Adapters,
@@ -117,10 +118,11 @@ def claimed_by_caller(
     """Claim the key for the caller, or answer as before."""
     if key is not None:
         owner = {"organization_id": who.organization_id, "user_id": who.user_id}
-        _claim(request, Claim(session, adapters.sealer, _name(request, key, owner)), owner)
+        claim = Claim(session, adapters.sealer, _name(request, key, owner))
+        await run_in_threadpool(_claim, request, claim, owner)
 
 
-def claimed_by_stranger(
+async def claimed_by_stranger(
     request: Request, *, adapters: Adapters, session: SystemTransaction, key: Key = None
 ) -> None:
     """Claim the key where nobody is known yet: the request itself is what proves.
@@ -129,7 +131,8 @@ def claimed_by_stranger(
     """
     if key is not None:
         owner: dict[str, UUID | None] = {"organization_id": None, "user_id": None}
-        _claim(request, Claim(session, adapters.sealer, _name(request, key, owner)), owner)
+        claim = Claim(session, adapters.sealer, _name(request, key, owner))
+        await run_in_threadpool(_claim, request, claim, owner)
 
 
 def _name(request: Request, key: str, owner: Mapping[str, object]) -> bytes:
