@@ -61,6 +61,28 @@ def test_what_keeps_dying_waits_longer_and_what_lived_starts_afresh(
     assert told == ["0.5 s", "1 s", "2 s", "0.5 s"]
 
 
+def test_a_start_that_is_refused_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_words: object, **_options: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    kept = Kept(a_program(tmp_path, "raise SystemExit(7)"))
+    kept.start()
+    until(lambda: kept.returncode == 7, what="its end")
+    kept.tend(time.monotonic())
+    with monkeypatch.context() as patched:
+        patched.setattr(subprocess, "Popen", refuse)
+        news = kept.tend(time.monotonic() + 1)
+    again = kept.tend(time.monotonic() + 10)
+
+    assert "could not start" in str(news)
+    assert "started again in 1 s" in str(news)
+    assert again is None
+    assert kept.pid is not None
+    kept.end(time.monotonic() + 60)
+
+
 def test_what_does_not_end_when_asked_is_killed(tmp_path: Path) -> None:
     text = (
         "import pathlib, signal, sys, time\n"
@@ -168,7 +190,11 @@ def test_an_address_of_another_machine_is_refused(host: str) -> None:
 
 @pytest.mark.parametrize(
     ("host", "told"),
-    [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1")],  # noqa: S104  the subject
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("0.0.0.0", "127.0.0.1"),  # noqa: S104  the subject
+        ("localhost", "127.0.0.1"),
+    ],
 )
 def test_an_address_is_told_as_one_that_opens(host: str, told: str) -> None:
     with listening.listen(host, 0) as listener:

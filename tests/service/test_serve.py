@@ -191,9 +191,10 @@ def test_a_configured_database_is_used_and_no_other_started(
 def test_an_ordinary_user_serves_as_well() -> None:
     with (
         as_somebody() as (folder, python),
-        served(folder / "data", "--no-workers", python=python) as running,
+        served(folder / "data", python=python) as running,
     ):
-        assert running.is_well()
+        register(running)
+        until(lambda: has_workers(running), what="a worker")
         owner = (folder / "data" / "postgresql" / "cluster").stat().st_uid
 
     assert owner != 0

@@ -59,7 +59,8 @@ def serve(
 def _next_steps(address: str, wish: Wish, settings: ServiceSettings) -> list[str]:
     lines = [
         f"VEXxy Enterprise listens on {address} (process {os.getpid()})",
-        f"API and how to call it: {address}/docs",
+        f"how to call it: {address}/docs; how it is: {address}/health",
+        f"next: the walk-through of README.md, with API={address}/api/v1",
         f"data: {wish.data_directory}",
     ]
     if settings.database_url is not None:

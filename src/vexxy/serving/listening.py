@@ -22,6 +22,8 @@ def listen(host: str, port: int) -> socket.socket:
         )
     except (socket.gaierror, OverflowError) as error:
         raise AddressUnusable(host, port, reason=str(error)) from error
+    # `localhost` often is ::1 first, and 127.0.0.1 is what people then open.
+    found.sort(key=lambda one: one[0] != socket.AF_INET)
     family, kind, protocol, _, address = found[0]
     listener = socket.socket(family, kind, protocol)
     try:

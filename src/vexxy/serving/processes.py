@@ -79,16 +79,28 @@ class Kept:
     def tend(self, now: float) -> str | None:
         """Start it again when it died and its pause is over; return news for people."""
         if self._process is None:
-            if now >= self._due_at:
-                self.start()
-            return None
+            return self._start_again() if now >= self._due_at else None
         code = self._process.poll()
         if code is None:
             return None
-        self._deaths = 1 if now - self._started_at > STEADY_SECONDS else self._deaths + 1
+        if now - self._started_at > STEADY_SECONDS:
+            self._deaths = 0
+        self._process = None
+        return self._postponed(f"ended ({describe(code)})", now)
+
+    def _start_again(self) -> str | None:
+        try:
+            self.start()
+        except OSError as error:
+            # No process or no memory is left; that may pass.
+            return self._postponed(f"could not start ({error})", time.monotonic())
+        return None
+
+    def _postponed(self, what: str, now: float) -> str:
+        self._deaths += 1
         pause = pause_seconds(self._deaths)
-        self._process, self._due_at = None, now + pause
-        return f"{self.program.name} ended ({describe(code)}); started again in {pause:g} s"
+        self._due_at = now + pause
+        return f"{self.program.name} {what}; started again in {pause:g} s"
 
     def ask_to_end(self) -> None:
         """Send the termination signal."""

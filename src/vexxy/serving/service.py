@@ -116,7 +116,9 @@ def _tend(
 
 
 def _record(folder: Path, kept: Sequence[Kept]) -> None:
-    claim.record(folder, [one.pid for one in kept if one.pid is not None])
+    # It helps the start after a kill; a full disk is no reason to end what runs.
+    with contextlib.suppress(OSError):
+        claim.record(folder, [one.pid for one in kept if one.pid is not None])
 
 
 def _end(kept: Sequence[Kept], tell: Telling) -> None:

@@ -109,7 +109,10 @@ class Server:
                 break
         else:
             raise self._failure("did not start")
-        self._furnish()
+        try:
+            self._furnish()
+        except psycopg.Error as error:
+            raise self._failure(f"does not answer ({error})") from error
 
     def stop(self) -> None:
         """End the server and wait until it is gone; do nothing when it is."""
