@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 from uuid import UUID
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
@@ -90,8 +91,9 @@ class Watch(Generic[T]):
     async def _tell(self, organization_id: UUID, ids: Collection[UUID]) -> None:
         try:
             found = await run_in_threadpool(self._look, organization_id, ids)
-        except Unavailable:
-            log.warning("watch.database_away")
+        except (Unavailable, SQLAlchemyError) as error:
+            # Whoever listens is told at the next look.
+            log.warning("watch.failed", error=type(error).__name__)
             return
         for stream in tuple(self._streams):
             if stream.organization_id == organization_id and stream.row_id in found:
