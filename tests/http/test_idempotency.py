@@ -17,6 +17,7 @@ from vexxy.http.deps import Caller, SystemTransaction, Transaction
 from vexxy.http.routing import Router
 from vexxy.kit import ids
 from vexxy.kit.errors import Conflict, PermissionDenied
+from vexxy.worker import forgetting
 
 KEY = "Idempotency-Key"
 
@@ -258,7 +259,7 @@ def test_a_key_is_forgotten_after_its_time(
     assert act.done == 2
     with service.system.transaction() as session:
         session.execute(expire, {"id": member.organization_id})
-        idempotency.sweep(session)
+        forgetting.forget(session)
         left = session.execute(
             text("select count(*) from idempotency_keys where expires_at < now()")
         )

@@ -173,6 +173,17 @@ def test_a_span_of_ours_has_its_parent_and_its_ids(spans: InMemorySpanExporter) 
     assert dict(inner.attributes or {}) == {"vexxy.phase": "deploy"}
 
 
+def test_what_another_process_did_is_a_span_of_its_own_time(
+    spans: InMemorySpanExporter,
+) -> None:
+    with tracing.span("job"):
+        tracing.past("phase", began=1000.0, ended=1002.5, phase="deploy")
+    phase, job = spans.get_finished_spans()
+    assert (phase.start_time, phase.end_time) == (1_000_000_000_000, 1_002_500_000_000)
+    assert phase.parent is not None
+    assert phase.parent.span_id == job.context.span_id
+
+
 def test_a_transaction_is_a_span_without_its_sql(
     spans: InMemorySpanExporter, db_system: Database
 ) -> None:

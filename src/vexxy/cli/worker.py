@@ -9,6 +9,7 @@ import typer
 
 from vexxy import bootstrap
 from vexxy.cli import console
+from vexxy.http import metrics, telemetry
 from vexxy.jobs.types import Scalar
 from vexxy.kit import logging
 from vexxy.kit.errors import InvalidInput
@@ -41,6 +42,8 @@ def worker(*, concurrency: Concurrency = 2) -> None:
     with bootstrap.opened() as service:
         settings = service.settings
         logging.configure(level=settings.log_level, form=settings.log_format)
+        metrics.install()
+        telemetry.install("vexxy-worker")
         url = _database_url(settings)
     if settings.redis_url is None:
         _work(url, concurrency=concurrency)

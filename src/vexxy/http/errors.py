@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from vexxy.kit import clock, errors, logging
+from vexxy.kit import clock, errors, logging, metrics
 from vexxy.kit.errors import VexxyError
 
 log: Final = logging.logger(__name__)
@@ -104,6 +104,9 @@ async def _product(request: Request, error: Exception) -> JSONResponse:
         details["retry_after_seconds"] = error.retry_after_seconds
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, errors.QuotaExceeded):
+        kind = str(error.details.get("quota_type", "other"))
+        metrics.QUOTA_REFUSALS.count(quota_type=kind)
     answer = answer_of(error)
     if answer.code == "VALIDATION_ERROR":
         # Clients read the list of a 400, whoever found the fault.

@@ -63,10 +63,6 @@ _CLAIM: Final = text(
 _READ: Final = text("select request, answer from idempotency_keys where name = :name")
 _KEEP: Final = text("update idempotency_keys set answer = :answer where name = :name")
 _DROP: Final = text("delete from idempotency_keys where name = :name")
-_SWEEP: Final = text(
-    "delete from idempotency_keys where name in (select name from idempotency_keys"
-    " where expires_at < now() order by expires_at limit :limit)"
-)
 
 
 class KeyReused(Conflict):
@@ -202,8 +198,3 @@ async def replay(_request: Request, kept: Exception) -> Response:
     """Answer with what was kept."""
     assert isinstance(kept, Replayed)  # noqa: S101  registered for nothing else
     return kept.answer
-
-
-def sweep(session: Session, *, limit: int = 10_000) -> None:
-    """Forget keys whose time is over, for the system role."""
-    session.execute(_SWEEP, {"limit": limit})

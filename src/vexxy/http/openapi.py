@@ -25,6 +25,12 @@ SCHEMES: Final[Mapping[str, Mapping[str, str]]] = {
         "name": "X-API-Key",
         "description": "An API key (`vxy_…`) of `POST /api/v1/auth/api-keys`",
     },
+    "service_key": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Service-Key",
+        "description": "What base VEXxy shows to synchronize (CORE_SERVICE_KEY)",
+    },
 }
 
 

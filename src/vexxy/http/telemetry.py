@@ -7,10 +7,13 @@ request's own span is FastAPI's, which begins to speak as soon as a provider is 
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vexxy.kit import logging, tracing
 from vexxy.kit.tracing import Attribute
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
 
 log: Final = logging.logger(__name__)
 # Any of these asks for traces (opentelemetry.io, SDK environment variables).
@@ -18,6 +21,7 @@ ASKED_BY: Final = (
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
 )
+NANOSECONDS: Final = 1_000_000_000
 DISABLED: Final = "OTEL_SDK_DISABLED"
 
 
@@ -69,14 +73,24 @@ def _installed(service_name: str) -> Callable[[], None]:
 class Spans:
     """Our spans, on a tracer of OpenTelemetry."""
 
-    def __init__(self, tracer: object) -> None:
+    def __init__(self, tracer: "Tracer") -> None:
         self._tracer = tracer
 
     def span(
         self, name: str, attributes: Mapping[str, Attribute]
     ) -> AbstractContextManager[object]:
         """Open a span below the one that is current."""
-        opened: AbstractContextManager[object] = self._tracer.start_as_current_span(  # type: ignore[attr-defined]
-            name, attributes={f"vexxy.{key}": value for key, value in attributes.items()}
+        return self._tracer.start_as_current_span(name, attributes=_ours(attributes))
+
+    def past(
+        self, name: str, attributes: Mapping[str, Attribute], *, began: float, ended: float
+    ) -> None:
+        """Record a span that is over."""
+        span = self._tracer.start_span(
+            name, attributes=_ours(attributes), start_time=int(began * NANOSECONDS)
         )
-        return opened
+        span.end(int(ended * NANOSECONDS))
+
+
+def _ours(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
+    return {f"vexxy.{name}": value for name, value in attributes.items()}

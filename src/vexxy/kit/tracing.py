@@ -18,6 +18,11 @@ class Tracer(Protocol):
     ) -> AbstractContextManager[object]:
         """Return a span that ends with the block and notes an error that leaves it."""
 
+    def past(
+        self, name: str, attributes: Mapping[str, Attribute], *, began: float, ended: float
+    ) -> None:
+        """Record a span that is over, under the one that is open; seconds since 1970."""
+
 
 class _Silent:
     def span(
@@ -26,6 +31,11 @@ class _Silent:
         """Return a span of nobody."""
         del name, attributes
         return nullcontext()
+
+    def past(
+        self, name: str, attributes: Mapping[str, Attribute], *, began: float, ended: float
+    ) -> None:
+        """Record nothing."""
 
 
 class _Installed:
@@ -46,10 +56,25 @@ def span(name: str, **attributes: object) -> Iterator[None]:
 
     Attributes are ids and names of ours, never what a user sent.
     """
-    told = {
+    with _installed.tracer.span(name, _told(attributes)):
+        yield
+
+
+def past(name: str, *, began: float, ended: float, **attributes: object) -> None:
+    """Record a block that another process ran, as what is open now saw it.
+
+    Args:
+        name: As of `span`.
+        began: Seconds since 1970.
+        ended: The same.
+        attributes: As of `span`.
+    """
+    _installed.tracer.past(name, _told(attributes), began=began, ended=ended)
+
+
+def _told(attributes: Mapping[str, object]) -> dict[str, Attribute]:
+    return {
         name: value if isinstance(value, str | int | float | bool) else str(value)
         for name, value in attributes.items()
         if value is not None
     }
-    with _installed.tracer.span(name, told):
-        yield

@@ -30,7 +30,7 @@ from vexxy.evidence.ports import BlobStore
 from vexxy.evidence.types import EvidenceType, NewEvidence
 from vexxy.jobs.errors import JobCancelled
 from vexxy.jobs.ports import JobContext
-from vexxy.kit import logging, metrics
+from vexxy.kit import logging, metrics, tracing
 from vexxy.kit.errors import VexxyError
 from vexxy.kit.progress import Progress
 from vexxy.kit.sealing import Sealer
@@ -302,8 +302,13 @@ class _Scribe:
 
 
 def _count(result: Result, done: Completion) -> None:
-    for timing in result.timings:
+    ended = time.time()
+    for timing in reversed(result.timings):
         metrics.PHASE_SECONDS.observe(timing.seconds, phase=timing.phase)
+        # They ran in the child, one after the other.
+        began = ended - timing.seconds
+        tracing.past("phase", began=began, ended=ended, phase=timing.phase)
+        ended = began
     metrics.LOST_EVENTS.count(result.profile.completeness.lost_events)
     metrics.CREDITS.count(done.cost_credits, kind="settled")
     log.info(
