@@ -63,6 +63,11 @@ def test_a_long_text_is_cut() -> None:
     assert len(verdict.error) == rules.ERROR_LENGTH_MAX
 
 
+def test_a_text_that_the_database_cannot_hold_is_made_one_it_can() -> None:
+    verdict = rules.judge(errors.NotFound("a\0b\udc80c"), attempt=1, max_attempts=5)
+    assert verdict.error == "ab?c"
+
+
 def test_every_kind_of_error_has_an_answer() -> None:
     for kind in VexxyError.__subclasses__():
         error = (

@@ -76,9 +76,15 @@ def judge(error: Exception, *, attempt: int, max_attempts: int) -> Verdict:
         delay = None
     return Verdict(
         error_kind=type(error).__name__,
-        error=(text if ours else f"{text} ({type(error).__name__})")[:ERROR_LENGTH_MAX],
+        error=_storable(text if ours else f"{text} ({type(error).__name__})"),
         delay_seconds=delay,
     )
+
+
+def _storable(text: str) -> str:
+    """Return it as PostgreSQL can hold it: what an image wrote may be part of it."""
+    clean = text[:ERROR_LENGTH_MAX].encode("utf-8", "replace").decode()
+    return clean.replace("\0", "")
 
 
 def _delay_seconds(error: Exception, attempt: int) -> float | None:
