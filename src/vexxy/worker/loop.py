@@ -2,12 +2,14 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from vexxy.jobs.types import LEASE_SECONDS_DEFAULT, Scalar
 from vexxy.kit import logging
+from vexxy.worker import schedule
 from vexxy.worker.line import Line, QueueUnreachable
+from vexxy.worker.schedule import Periodic
 from vexxy.worker.station import Station
 from vexxy.worker.upkeep import Upkeep
 from vexxy.worker.wake import Listener, Wake
@@ -29,6 +31,7 @@ class Loop:
         threads: How many jobs at once.
         lease_seconds: How soon the jobs of a lost worker are taken by another.
         upkeep: Whether to do the periodic work and the sweeps as well.
+        periodic: The periodic work.
         probe: Tells what this worker can do, for whoever asks; called now and then.
     """
 
@@ -40,6 +43,7 @@ class Loop:
         threads: int = 2,
         lease_seconds: int = LEASE_SECONDS_DEFAULT,
         upkeep: bool = True,
+        periodic: Sequence[Periodic] = schedule.PERIODIC,
         probe: Callable[[], Mapping[str, Scalar]] | None = None,
     ) -> None:
         self._station = Station(
@@ -54,7 +58,7 @@ class Loop:
         )
         self._wake = Wake(threads)
         self._listener = Listener(self._station.system, self._wake)
-        self._upkeep = Upkeep(self._station) if upkeep else None
+        self._upkeep = Upkeep(self._station, periodic=periodic) if upkeep else None
         self._stop = threading.Event()
         self._threads = [
             threading.Thread(target=self._work, name=f"worker-{number}", daemon=True)

@@ -34,13 +34,6 @@ def once(kind: str, *, deadline_seconds: int = 300) -> Callable[[Session], objec
     return lambda session: jobs.enqueue(session, new)
 
 
-def forget_keys(session: Session) -> None:
-    """Forget idempotency keys, and the answers kept for them, whose time is over."""
-    from vexxy.http import idempotency  # noqa: PLC0415  FastAPI is slow to load
-
-    idempotency.sweep(session)
-
-
 # One entry a line; owners add their own.
 PERIODIC: Final = (
     Periodic("sweep_sandboxes", 60, once("sweep_sandboxes")),
@@ -49,5 +42,4 @@ PERIODIC: Final = (
     Periodic("end_left_analyses", 60, attempts.end_left),
     # Looks whether advisories changed; what that concerns is jobs of organizations.
     Periodic("reevaluation", 900, once("reevaluation", deadline_seconds=900)),
-    Periodic("idempotency_keys", 900, forget_keys),
 )
