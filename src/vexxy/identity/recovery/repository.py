@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from vexxy.identity.models import PasswordReset, User
@@ -27,7 +27,12 @@ def add_reset(
     digest: bytes,
     seconds: int,
 ) -> None:
-    """Store a link by its digest."""
+    """Store a link by its digest, in place of those of the user that ended."""
+    session.execute(
+        delete(PasswordReset).where(
+            PasswordReset.user_id == user_id, PasswordReset.expires_at < func.now()
+        )
+    )
     statement = insert(PasswordReset).values(
         id=ids.new_id(),
         organization_id=organization_id,
