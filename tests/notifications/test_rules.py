@@ -1,5 +1,8 @@
 import base64
 import ipaddress
+import textwrap
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -91,3 +94,23 @@ def test_a_network_that_is_set_is_called_and_no_other() -> None:
 @given(st.integers(1, 40))
 def test_waits_double_up_to_an_hour(attempt: int) -> None:
     assert rules.retry_seconds(attempt) == min(2 ** (attempt - 1), 3600)
+
+
+def test_what_the_documentation_shows_verifies_what_is_sent() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text()
+    source = page[
+        page.index("    import base64") : page.index("`POST …/endpoints/{id}/rotate`")
+    ]
+    shown: dict[str, Any] = {}
+    exec(textwrap.dedent(source), shown)  # noqa: S102  the page's own example
+    body = b'{"id": "1"}'
+    headers = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": "7",
+        "webhook-signature": rules.signature(
+            [SECRET], message_id="msg_1", timestamp=7, body=body
+        ),
+    }
+
+    assert shown["verify"](SECRET, headers, body)
+    assert not shown["verify"](SECRET, headers, body + b" ")
