@@ -1,14 +1,17 @@
 """What a route asks for: its adapters, transaction, caller, and their permission.
 
 What only looks at values is `async`: it runs where it is, while FastAPI hands every
-other dependency to a thread and waits for it.
+other dependency to a thread and waits for it. And few name others: FastAPI walks the
+whole tree below each of them, once for every place where it is named.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
 from vexxy.audit.types import Actor
 from vexxy.bootstrap import Service
@@ -28,31 +31,41 @@ async def service(request: Request) -> Service:
 Adapters = Annotated[Service, Depends(service)]
 
 
-def credentials(request: Request, adapters: Adapters) -> Principal:
+async def credentials(request: Request) -> Principal:
     """Say who the request claims to be, as far as its credentials prove it.
 
     Raises:
         Unauthenticated: There are none, or they do not hold.
     """
-    return identity.authenticate(
+    adapters: Service = request.app.state.service
+    prove = partial(
+        identity.authenticate,
         adapters.identity,
         authorization=request.headers.get("authorization"),
         api_key=request.headers.get("x-api-key"),
     )
+    if adapters.settings.jwt_jwks_url is None:
+        return prove()
+    # A published key may have to be fetched first.
+    return await run_in_threadpool(prove)
 
 
 Proven = Annotated[Principal, Depends(credentials)]
 
 
-def transaction(adapters: Adapters, principal: Proven) -> Iterator[Session]:
+def transaction(request: Request, principal: Proven) -> Iterator[Session]:
     """Provide a session bound to the caller's organization."""
+    adapters: Service = request.app.state.service
     with adapters.request.transaction(principal.organization_id) as session:
+        request.state.session = session
         yield session
 
 
-def system_transaction(adapters: Adapters) -> Iterator[Session]:
+def system_transaction(request: Request) -> Iterator[Session]:
     """Provide a session for what happens before anybody is known."""
+    adapters: Service = request.app.state.service
     with adapters.system.transaction() as session:
+        request.state.system_session = session
         yield session
 
 
@@ -82,6 +95,7 @@ async def caller(request: Request, who: Annotated[Identity, Depends(resolved)]) 
     """
     logging.note(organization_id=who.organization_id, user_id=who.user_id)
     await request.app.state.rates.spend(who.organization_id)
+    request.state.caller = who
     return who
 
 

@@ -8,7 +8,7 @@ has committed or failed. Kept answers are sealed: some hold a key that is shown 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
@@ -19,10 +19,12 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from vexxy.http.deps import Adapters, Caller, SystemTransaction, Transaction
 from vexxy.kit import metrics
 from vexxy.kit.errors import Conflict
 from vexxy.kit.sealing import Sealer
+
+if TYPE_CHECKING:
+    from vexxy.identity.types import Identity
 
 HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotent-Replayed"
@@ -103,32 +105,34 @@ class Claim:
         return f"idempotency:{self.name.hex()}"
 
 
-async def claimed_by_caller(
-    request: Request,
-    *,
-    adapters: Adapters,
-    session: Transaction,
-    who: Caller,
-    key: Key = None,
-) -> None:
-    """Claim the key for the caller, or answer as before."""
+async def claimed_by_caller(request: Request, key: Key = None) -> None:
+    """Claim the key for the caller, or answer as before.
+
+    The caller and the transaction are the route's own, which were made before: to name
+    them here would have FastAPI walk the trees below them once more for every POST.
+    """
     if key is not None:
+        who: Identity = request.state.caller
         owner = {"organization_id": who.organization_id, "user_id": who.user_id}
-        claim = Claim(session, adapters.sealer, _name(request, key, owner))
-        await run_in_threadpool(_claim, request, claim, owner)
+        await _claimed_for(request, request.state.session, key=key, owner=owner)
 
 
-async def claimed_by_stranger(
-    request: Request, *, adapters: Adapters, session: SystemTransaction, key: Key = None
-) -> None:
+async def claimed_by_stranger(request: Request, key: Key = None) -> None:
     """Claim the key where nobody is known yet: the request itself is what proves.
 
     Only who sends the same body, password included, is given the kept answer.
     """
     if key is not None:
         owner: dict[str, UUID | None] = {"organization_id": None, "user_id": None}
-        claim = Claim(session, adapters.sealer, _name(request, key, owner))
-        await run_in_threadpool(_claim, request, claim, owner)
+        await _claimed_for(request, request.state.system_session, key=key, owner=owner)
+
+
+async def _claimed_for(
+    request: Request, session: Session, *, key: str, owner: Mapping[str, UUID | None]
+) -> None:
+    sealer: Sealer = request.app.state.service.sealer
+    claim = Claim(session, sealer, _name(request, key, owner))
+    await run_in_threadpool(_claim, request, claim, owner)
 
 
 def _name(request: Request, key: str, owner: Mapping[str, object]) -> bytes:
