@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vexxy.identity import rules
-from vexxy.identity.errors import NotSignedIn, NotYours, UnusableAddress, WeakPassword
+from vexxy.identity.errors import Busy, NotSignedIn, NotYours, UnusableAddress, WeakPassword
 from vexxy.identity.passwords import rules as password_rules
 from vexxy.identity.passwords.service import Passwords
 from vexxy.identity.sync import rules as sync_rules
@@ -172,6 +172,18 @@ def test_a_hash_tells_its_password_and_its_age() -> None:
 @pytest.mark.parametrize("hashed", [None, "", "!", "$argon2id$v=19$m=8,t=1,p=1$AAAA$AAAA"])
 def test_no_password_matches_what_is_no_hash(hashed: str | None) -> None:
     assert not Passwords(memory_kib=8, passes=1).matches("", hashed)
+
+
+def test_who_comes_while_many_sign_in_is_turned_away() -> None:
+    """Goal: signing in never holds every thread of a server. Method: hold all places."""
+    crowded = Passwords(memory_kib=8, passes=1, at_once=1, waiting=0)
+    hashed = crowded.hash("four unrelated plain words")
+    with crowded._place():
+        with pytest.raises(Busy):
+            crowded.matches("four unrelated plain words", hashed)
+        with pytest.raises(Busy):
+            crowded.hash("four unrelated plain words")
+    assert crowded.matches("four unrelated plain words", hashed)
 
 
 def test_the_parameters_are_those_that_owasp_recommends() -> None:

@@ -47,6 +47,15 @@ class TooManyAttempts(RateLimited):
         )
 
 
+class Busy(Unavailable):
+    """More people sign in at this moment than passwords can be checked."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "too many people sign in at this moment", hint="try again in a few seconds"
+        )
+
+
 class WeakSecret(Unavailable):
     """A secret that others could guess; nothing is started with it."""
 

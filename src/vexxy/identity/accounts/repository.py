@@ -1,5 +1,6 @@
 """SQL of accounts."""
 
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import func, insert, select, text, update
@@ -10,33 +11,31 @@ from vexxy.identity.accounts.types import Stored
 from vexxy.identity.models import ApiKey, Invitation, Organization, User
 from vexxy.identity.types import Account, Role
 
+_STORED: Final = (
+    User.id,
+    User.organization_id,
+    User.hashed_password,
+    User.is_active,
+    User.token_generation,
+)
+
 
 def find_stored(session: Session, email: str) -> Stored | None:
     """Return the account with the address, which is in its normal form."""
-    query = select(
-        User.id,
-        User.organization_id,
-        User.hashed_password,
-        User.is_active,
-        User.token_generation,
-    ).where(func.lower(User.email) == email)
+    query = select(*_STORED).where(func.lower(User.email) == email)
     row = session.execute(query).one_or_none()
     return None if row is None else Stored(*row)
 
 
+def get_stored(session: Session, user_id: UUID) -> Stored:
+    """Return the account of a user that exists."""
+    query = select(*_STORED).where(User.id == user_id)
+    return Stored(*session.execute(query).one())
+
+
 def lock_stored(session: Session, user_id: UUID) -> Stored:
     """Return the account of a user that exists, locked until the transaction ends."""
-    query = (
-        select(
-            User.id,
-            User.organization_id,
-            User.hashed_password,
-            User.is_active,
-            User.token_generation,
-        )
-        .where(User.id == user_id)
-        .with_for_update()
-    )
+    query = select(*_STORED).where(User.id == user_id).with_for_update()
     return Stored(*session.execute(query).one())
 
 

@@ -203,10 +203,14 @@ def change_password(
         WeakPassword: The new one would be guessed.
     """
     password_rules.check(new, email=identity.email)
-    stored = repository.lock_stored(session, identity.user_id)
+    stored = repository.get_stored(session, identity.user_id)
     if not tools.passwords.matches(current, stored.hashed_password):
         raise WrongPassword
-    repository.set_password(session, identity.user_id, tools.passwords.hash(new))
+    hashed = tools.passwords.hash(new)  # before a row is locked
+    now = repository.lock_stored(session, identity.user_id)
+    if now.hashed_password != stored.hashed_password:
+        raise WrongPassword
+    repository.set_password(session, identity.user_id, hashed)
     generation = repository.next_generation(session, identity.user_id)
     audit.record(session, _act("user.password_changed", identity, actor))
     return tools.tokens.issue(

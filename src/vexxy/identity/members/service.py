@@ -235,6 +235,8 @@ def accept(
         EmailTaken: The address has an account; the invitation still holds.
         WeakPassword: The password would be guessed; the invitation still holds.
     """
+    password_rules.check(acceptance.password, email="")
+    hashed = tools.passwords.hash(acceptance.password)  # before a row is locked
     found = repository.accept(session, identity_rules.digest(acceptance.token))
     if found is None:
         raise LinkExpired
@@ -246,7 +248,7 @@ def accept(
             "organization_id": organization_id,
             "email": invitation.email,
             "name": acceptance.name,
-            "hashed_password": tools.passwords.hash(acceptance.password),
+            "hashed_password": hashed,
             "role": invitation.role.value,
         },
     )

@@ -109,11 +109,13 @@ def use(
         LinkExpired: Unknown, used or expired, or the account is inactive.
         WeakPassword: The password would be guessed; the link still holds.
     """
+    password_rules.check(password, email="")
+    hashed = tools.passwords.hash(password)  # before a row is locked
     found = repository.lock_open(session, rules.digest(token))
     if found is None:
         raise LinkExpired
     password_rules.check(password, email=found.email)
-    accounts.set_password(session, found.user_id, tools.passwords.hash(password))
+    accounts.set_password(session, found.user_id, hashed)
     accounts.next_generation(session, found.user_id)
     repository.use_all(session, found.user_id)
     attempts.forget(session, counters.account(tools.policy.limits, found.email))
