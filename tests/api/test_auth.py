@@ -433,6 +433,20 @@ def test_an_invitation_is_accepted_once(client: TestClient, owner: Member) -> No
     assert error(again) == (400, "VALIDATION_ERROR")
 
 
+def test_an_organization_does_not_make_us_send_letters_without_end(
+    client: TestClient, owner: Member
+) -> None:
+    codes = [
+        client.post(
+            f"{V1}/members/invitations",
+            headers=owner.headers,
+            json={"email": an_address()},
+        ).status_code
+        for _ in range(51)
+    ]
+    assert codes == [201] * 50 + [429]
+
+
 class Box:
     def __init__(self) -> None:
         self.letters: list[Letter] = []

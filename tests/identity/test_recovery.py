@@ -21,6 +21,7 @@ from vexxy.identity.errors import (
 from vexxy.identity.recovery import service
 from vexxy.identity.types import Letter, Limits
 from vexxy.kit.db import Database
+from vexxy.kit.errors import ExternalFailure
 
 NEW = "five more unrelated words"
 
@@ -167,6 +168,18 @@ def test_nobody_else_is_sent_anything(db_system: Database) -> None:
     for email in (an_address(), gone.email, f"{core.hex}@example.com", "nobody", ""):
         ask(db_system, box, email)
     assert box.letters == []
+
+
+class Shut:
+    """A mail server that takes nothing."""
+
+    def send(self, letter: Letter) -> None:
+        raise ExternalFailure("shut")
+
+
+def test_a_mail_server_that_is_shut_disturbs_nobody(db_system: Database) -> None:
+    email = registered(db_system).account.email
+    service.ask(db_system, tools(mail=Shut()), email, origin=an_origin())
 
 
 def test_a_box_is_not_filled_with_letters(db_system: Database) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import event, text
 
-from tests.identity_values import CHEAP, PASSWORD, tools
+from tests.identity_values import CHEAP, PASSWORD, public_pem, rsa_key, tools
 from tests.service_values import a_user, an_organization
 from vexxy.audit import types as audit
 from vexxy.identity import service as identity
@@ -16,6 +16,7 @@ from vexxy.identity.accounts import service
 from vexxy.identity.accounts.types import Credentials, Origin, Registration
 from vexxy.identity.errors import (
     EmailTaken,
+    NoSigningKey,
     NotSignedIn,
     RegistrationClosed,
     TooManyAttempts,
@@ -30,6 +31,8 @@ from vexxy.identity.passwords.service import Passwords
 from vexxy.identity.ports import Tools
 from vexxy.identity.throttle import rules as counters
 from vexxy.identity.throttle import service as throttle
+from vexxy.identity.tokens.service import Tokens
+from vexxy.identity.tokens.types import TokenSettings
 from vexxy.identity.types import Identity, Limits, Role, SignedIn
 from vexxy.kit import ids
 from vexxy.kit.db import Database
@@ -212,6 +215,17 @@ def test_who_is_refused_learns_nothing(db_system: Database) -> None:
         seen.add((tuple(sent), hashing.verified, answer))
     assert len(seen) == 1
     assert next(iter(seen))[1] == 1
+
+
+def test_where_nobody_signs_in_passwords_are_not_looked_at(db_system: Database) -> None:
+    """Otherwise the right password would get another answer than a wrong one."""
+    checking = Tokens(TokenSettings(public_keys=[public_pem(rsa_key())]))
+    hashing = Counted()
+    using = Tools(tokens=checking, passwords=hashing)
+    for email in (registered(db_system).account.email, an_address()):
+        with pytest.raises(NoSigningKey):
+            sign_in(db_system, email, using=using)
+    assert hashing.verified == 0
 
 
 def test_a_refusal_is_recorded_where_there_is_an_account(db_system: Database) -> None:

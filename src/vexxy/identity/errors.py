@@ -43,7 +43,7 @@ class TooManyAttempts(RateLimited):
 
     def __init__(self, *, retry_after_seconds: int) -> None:
         super().__init__(
-            "too many attempts to sign in", retry_after_seconds=retry_after_seconds
+            "too many attempts in a short time", retry_after_seconds=retry_after_seconds
         )
 
 

@@ -33,6 +33,10 @@ class Mail(Protocol):
 class TokenAuthority(Protocol):
     """Signs tokens and checks them."""
 
+    @property
+    def signs(self) -> bool:
+        """Whether there is a key to sign with; without one nobody signs in here."""
+
     def verify(self, token: str, /) -> Claims:
         """Return what a token says.
 

@@ -124,6 +124,7 @@ class Limits:
         per_address: Failed proofs from one address.
         registrations_per_address: New organizations from one address.
         resets_per_account: Links asked for one e-mail address.
+        invitations_per_organization: Letters that an organization has us send.
     """
 
     window_seconds: int = 900
@@ -131,6 +132,7 @@ class Limits:
     per_address: int = 100
     registrations_per_address: int = 20
     resets_per_account: int = 3
+    invitations_per_organization: int = 50
 
 
 @dataclass(frozen=True, slots=True)

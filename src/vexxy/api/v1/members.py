@@ -12,6 +12,7 @@ from vexxy.http import openapi
 from vexxy.http.deps import Acting, Adapters, Transaction, require
 from vexxy.http.fields import Instant
 from vexxy.http.routing import Router
+from vexxy.identity.letters import service as letters
 from vexxy.identity.members import service as members
 from vexxy.identity.members.types import Change, Invitation, Member
 from vexxy.identity.types import Identity, Permission, Role
@@ -152,6 +153,7 @@ def invite(
     later: BackgroundTasks,
 ) -> MadeInvitationView:
     """Offer somebody a place; an earlier offer to the address is withdrawn."""
+    members.spend_invitation(adapters.system, adapters.identity, manager)
     made = members.invite(
         session,
         adapters.identity,
@@ -162,7 +164,7 @@ def invite(
     )
     mail = adapters.identity.mail
     if mail is not None:
-        later.add_task(mail.send, members.letter(made))
+        later.add_task(letters.post, mail, members.letter(made))
     return MadeInvitationView(
         **_invitation(made.invitation).model_dump(),
         link=made.link,

@@ -12,6 +12,7 @@ from vexxy.identity.accounts import repository
 from vexxy.identity.accounts.types import Credentials, Origin, Registration, Stored
 from vexxy.identity.errors import (
     EmailTaken,
+    NoSigningKey,
     RegistrationClosed,
     UnusableAddress,
     WrongCredentials,
@@ -104,9 +105,12 @@ def sign_in(
     inactive account take the same statements, one hash and the same answer.
 
     Raises:
+        NoSigningKey: Nobody signs in here, whatever they show.
         WrongCredentials: One of those.
         TooManyAttempts: The account or the address tried too often.
     """
+    if not tools.tokens.signs:
+        raise NoSigningKey
     email = _asked(credentials.email)
     limits = tools.policy.limits
     account = counters.account(limits, email)

@@ -30,7 +30,10 @@ from vexxy.identity.members.types import (
 )
 from vexxy.identity.passwords import rules as password_rules
 from vexxy.identity.ports import Tools
+from vexxy.identity.throttle import rules as counters
+from vexxy.identity.throttle import service as throttle
 from vexxy.identity.types import Account, Identity, Letter, Role, SignedIn
+from vexxy.kit.db import Database
 
 TOKEN_BYTES: Final = 32
 
@@ -132,6 +135,16 @@ def rename(session: Session, identity: Identity, name: str, *, actor: Actor) -> 
             ),
         )
     return accounts.get_account(session, identity.user_id)
+
+
+def spend_invitation(database: Database, tools: Tools, identity: Identity) -> None:
+    """Count an invitation: our mail server must not become anybody's.
+
+    Raises:
+        TooManyAttempts: The caller's organization invited too many people.
+    """
+    limit = counters.invitation(tools.policy.limits, identity.organization_id)
+    throttle.spend(database, [limit])
 
 
 def invite(

@@ -11,6 +11,7 @@ from vexxy.identity import rules
 from vexxy.identity.accounts import repository as accounts
 from vexxy.identity.accounts.types import Origin, Stored
 from vexxy.identity.errors import LinkExpired, NoSuchMember, UnusableAddress
+from vexxy.identity.letters import service as letters
 from vexxy.identity.passwords import rules as password_rules
 from vexxy.identity.ports import Tools
 from vexxy.identity.recovery import repository
@@ -27,10 +28,8 @@ def ask(database: Database, tools: Tools, email: str, *, origin: Origin) -> None
 
     Meant to run after the answer has left: the answer then takes as long for an address
     that has no account. Nothing is told and nothing is sent to addresses that have none,
-    that asked too often, or whose password is base VEXxy's.
-
-    Raises:
-        ExternalFailure: The mail server failed; asking again makes another link.
+    that asked too often, or whose password is base VEXxy's. Where the mail server fails,
+    asking again makes another link.
     """
     if tools.mail is None:
         return
@@ -46,7 +45,8 @@ def ask(database: Database, tools: Tools, email: str, *, origin: Origin) -> None
         assert stored is not None  # noqa: S101  narrowed by _can_reset
         link = _link(session, tools, stored, actor=origin.actor(None))
     minutes = tools.policy.reset_seconds // 60
-    tools.mail.send(
+    letters.post(
+        tools.mail,
         Letter(
             to=address,
             subject="Set a new password for VEXxy",
@@ -56,7 +56,7 @@ def ask(database: Database, tools: Tools, email: str, *, origin: Origin) -> None
                 f"The link works once, within {minutes} minutes. If it was not you,"
                 " nothing has changed and nothing needs to be done.\n"
             ),
-        )
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import ipaddress
 from typing import Final
+from uuid import UUID
 
 from vexxy.identity.throttle.types import Counter
 from vexxy.identity.types import Limits
@@ -30,6 +31,12 @@ def registration(limits: Limits, client: str) -> Counter:
 def reset(limits: Limits, email: str) -> Counter:
     """Return the counter of links asked for an e-mail address."""
     return _counter("reset", email, limits.resets_per_account, limits=limits)
+
+
+def invitation(limits: Limits, organization_id: UUID) -> Counter:
+    """Return the counter of invitations that an organization makes."""
+    limit = limits.invitations_per_organization
+    return _counter("invitation", str(organization_id), limit, limits=limits)
 
 
 def _counter(kind: str, value: str, limit: int, *, limits: Limits) -> Counter:

@@ -70,6 +70,11 @@ class Tokens:
             return Algorithm.HS256, self._settings.secrets[0]
         return None
 
+    @property
+    def signs(self) -> bool:
+        """Whether there is a key to sign with; without one nobody signs in here."""
+        return self._signing is not None
+
     def issue(
         self, *, user_id: UUID, organization_id: UUID, email: str, generation: int
     ) -> Issued:

@@ -1,0 +1,1 @@
+"""Letters that nobody waits for."""
