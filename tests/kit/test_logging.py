@@ -1,6 +1,8 @@
 import io
 import json
 import logging as standard
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -196,3 +198,42 @@ def test_before_anybody_configures_an_error_draws_no_values(
     written = capsys.readouterr().err
     assert "ValueError: refused" in written
     assert PASSWORD not in written
+
+
+EXPENSIVE = (
+    *("token" * 12_000, "token=" * 10_000, "a" * 60_000 + "key", "a-" * 30_000 + "key"),
+    *("a." * 30_000 + "://", "a://:" * 12_000, "eyJ-" * 15_000, "eyJaaaaa" * 7_500),
+    *("[parameters: " * 5_000, "bearer" + " " * 60_000, "token" + " " * 60_000),
+)
+
+
+def test_a_text_that_was_made_to_be_expensive_is_read_in_no_time() -> None:
+    """A path of 4 kB once held the event loop for minutes; here 60 kB would for days."""
+    program = (
+        "import sys; from vexxy.kit.redaction import redacted_text\n"
+        "for text in sys.stdin: redacted_text(text)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        input="\n".join(EXPENSIVE),
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a=token=hunter22",
+        "session-eyJhbGciOi.eyJzdWIiOi.hunter22",
+        "url.postgresql://vexxy:hunter22@db/vexxy",
+        "1.https://vexxy:hunter22@db/vexxy",
+        "[parameters: {'password': 'hunter22'",
+    ],
+)
+def test_a_secret_is_found_beside_other_text(text: str) -> None:
+    assert "hunter22" not in redaction.redacted_text(text)
