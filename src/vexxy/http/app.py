@@ -58,6 +58,8 @@ def create(
         docs_url=None,
         redoc_url=None,
         lifespan=_life(endings),
+        # Spans of requests, once somebody listens; numbers and lines are ours.
+        telemetry={"metrics": False, "logs": False, "operation_spans": False},
     )
     app.state.service = service
     app.state.rates = _rates(settings, shared)
