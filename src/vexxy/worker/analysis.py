@@ -12,8 +12,10 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
+
+from sqlalchemy.orm import Session
 
 from vexxy import bootstrap
 from vexxy.analysis.attempts import service as attempts
@@ -28,10 +30,10 @@ from vexxy.analysis.types import Result
 from vexxy.evidence import service as evidence
 from vexxy.evidence.ports import BlobStore
 from vexxy.evidence.types import EvidenceType, NewEvidence
-from vexxy.jobs.errors import JobCancelled
+from vexxy.jobs.errors import JobCancelled, LeaseLost
 from vexxy.jobs.ports import JobContext
 from vexxy.kit import logging, metrics, tracing
-from vexxy.kit.errors import VexxyError
+from vexxy.kit.errors import Unavailable, VexxyError
 from vexxy.kit.progress import Progress
 from vexxy.kit.sealing import Sealer
 from vexxy.sandbox import service as sandboxes
@@ -43,6 +45,8 @@ from vexxy.worker.analysis_folder import Folder
 COMMAND: Final = (sys.executable, "-m", "vexxy.worker.analysis_child")
 # Watching says many times a second how far it is; the row is written as often as read.
 TELL_SECONDS: Final = 1.0
+# Between two tries to write what an hour of watching gave, while the database is away.
+AGAIN_SECONDS: Final = 1.0
 # What the process gets of ours: nothing that the service keeps secret is among it.
 _PASSED: Final = (
     "CONTAINER", "DBUS_", "DOCKER_", "HOME", "HTTPS_PROXY", "HTTP_PROXY", "LANG", "LC_",
@@ -66,6 +70,7 @@ _FILES: Final[Mapping[str, tuple[EvidenceType, str, str]]] = {
 
 log = logging.logger(__name__)
 OpenEngine = Callable[[], AbstractContextManager[ContainerEngine]]
+Written = TypeVar("Written")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +101,11 @@ class Analyses:
             AttemptFailed: Another attempt may not.
         """
         analysis_id = _analysis_of(context)
-        with context.database.transaction(context.job.organization_id) as session:
-            work = attempts.begin(
-                session, analysis_id, attempt=context.job.attempt, sealer=self.sealer
-            )
+        attempt, sealer = context.job.attempt, self.sealer
+        work = _patiently(
+            context,
+            lambda it: attempts.begin(it, analysis_id, attempt=attempt, sealer=sealer),
+        )
         if work is None or self._reused(context, work):
             return
         if context.job.attempt > 1:
@@ -142,6 +148,12 @@ class Analyses:
                 environment={**passed(os.environ), **variables},
             )
             clean = end.exit_code == 0
+            if isinstance(end.ended_by, LeaseLost):
+                raise end.ended_by
+        except LeaseLost:
+            # Who has the lease now removed ours before it began: what runs is its own.
+            clean = True
+            raise
         finally:
             if not clean:
                 self._remove_sandboxes(work.analysis_id)
@@ -162,12 +174,15 @@ class Analyses:
 
     def _complete(self, context: JobContext, work: Work, result: Result) -> None:
         """Write the result and end the job, in one commit."""
-        with context.database.transaction(work.organization_id) as session:
+
+        def write(session: Session) -> Completion:
             done = attempts.complete(
                 session, work.analysis_id, result, publisher=self.publisher
             )
             context.finish(session)
-        _count(result, done)
+            return done
+
+        _count(result, _patiently(context, write))
 
     def abandoned(self, context: JobContext, reason: str) -> None:
         """End as failed the analysis of a job that nobody will try again."""
@@ -254,31 +269,40 @@ class _Scribe:
             case "progress":
                 self._progress(str(line["phase"]), int(line["percent"]))
             case "resolved":
-                with self._transaction() as session:
-                    attempts.note_image(session, self.work.analysis_id, self.folder.image())
+                image = self.folder.image()
+                self._write(lambda it: attempts.note_image(it, self._id, image))
             case "observed":
                 self._observed(resumable=line.get("resumable") is True)
 
-    def _transaction(self) -> AbstractContextManager[Any]:
-        return self.context.database.transaction(self.work.organization_id)
+    @property
+    def _id(self) -> UUID:
+        return self.work.analysis_id
+
+    def _write(self, act: Callable[[Session], None]) -> None:
+        _patiently(self.context, act)
 
     def _progress(self, phase: str, percent: int) -> None:
         now = time.monotonic()
         if phase == self._phase and now - self._told_at < TELL_SECONDS:
             return
         self._phase, self._told_at = phase, now
-        with self._transaction() as session:
-            attempts.note_progress(session, self.work.analysis_id, Progress(phase, percent))
+        # The next line tells it as well: watching goes on without the database.
+        with (
+            suppress(Unavailable),
+            self.context.database.transaction(self.work.organization_id) as session,
+        ):
+            attempts.note_progress(session, self._id, Progress(phase, percent))
 
     def _observed(self, *, resumable: bool) -> None:
         observation = self.folder.observation()
         staged = [evidence.stage(self.store, new) for new in self._evidence()]
-        with self._transaction() as session:
-            attempts.keep_observation(
-                session, self.work.analysis_id, observation, resumable=resumable
-            )
+
+        def keep(session: Session) -> None:
+            attempts.keep_observation(session, self._id, observation, resumable=resumable)
             for one in staged:
                 evidence.record(session, one)
+
+        self._write(keep)
 
     def _evidence(self) -> list[NewEvidence]:
         found = []
@@ -299,6 +323,24 @@ class _Scribe:
             content_type=content_type,
             description=description,
         )
+
+
+def _patiently(context: JobContext, act: Callable[[Session], Written]) -> Written:
+    """Write in one transaction, and again as long as the database is away.
+
+    Every act says by itself when it was done before: an answer may have been lost.
+
+    Raises:
+        DeadlinePassed, JobCancelled, LeaseLost, WorkerStopping: The attempt is over.
+    """
+    while True:
+        try:
+            with context.database.transaction(context.job.organization_id) as session:
+                return act(session)
+        except Unavailable:
+            context.heartbeat()
+            log.warning("analysis.database_away", job_id=context.job.job_id)
+            time.sleep(AGAIN_SECONDS)
 
 
 def _count(result: Result, done: Completion) -> None:
