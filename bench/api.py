@@ -30,6 +30,7 @@ from vexxy import asgi, bootstrap
 from vexxy.integrations.embedded_postgres import server as embedded_postgres
 from vexxy.kit import ids, logging
 from vexxy.migrations import service as migrations
+from vexxy.serving.connections import BoundedProtocol
 from vexxy.settings import ServiceSettings
 
 STATUS_RATIO_AIM: Final = 0.4
@@ -63,7 +64,7 @@ def serve(url: str, listening: socket.socket, ready: Connection) -> None:
         config = uvicorn.Config(
             app,
             loop="uvloop",
-            http="httptools",
+            http=BoundedProtocol,
             access_log=False,
             log_config=None,
             proxy_headers=False,

@@ -28,6 +28,7 @@ from tests.api.running import Member
 from vexxy import asgi
 from vexxy.bootstrap import Service
 from vexxy.http import watching
+from vexxy.serving.connections import BoundedProtocol
 
 CHECKS = [
     not_a_server_error,
@@ -71,6 +72,7 @@ def address(service: Service) -> Iterator[str]:
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         asgi.build(service),
+        http=BoundedProtocol,
         log_config=None,
         access_log=False,
         proxy_headers=False,

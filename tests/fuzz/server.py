@@ -24,6 +24,7 @@ from vexxy.http import watching
 from vexxy.integrations.embedded_postgres import server as embedded_postgres
 from vexxy.kit import logging
 from vexxy.migrations import service as migrations
+from vexxy.serving.connections import BoundedProtocol
 
 Known = dict[str, list[str]]
 API = "/api/v1"
@@ -80,7 +81,7 @@ def _serve(url: str, listening: socket.socket, ready: Connection) -> None:
         config = uvicorn.Config(
             asgi.build(service),
             loop="uvloop",
-            http="httptools",
+            http=BoundedProtocol,
             access_log=False,
             log_config=None,
             proxy_headers=False,

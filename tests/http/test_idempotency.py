@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
@@ -61,6 +61,11 @@ class Counting:
                 {"id": organization, "slug": organization.hex},
             )
             return {"organization": str(organization)}
+
+        @router.post("/raw", status_code=201)
+        async def raw(request: Request, session: Transaction, who: Caller) -> int:
+            self.done += 1
+            return sum([len(piece) async for piece in request.stream()])
 
         @router.post("/refused")
         def refused(session: Transaction, who: Caller) -> None:
@@ -212,6 +217,33 @@ def _wait_until_somebody_waits(service: Service) -> None:
         with service.system.transaction() as session:
             if session.execute(query).scalar_one():
                 return
+
+
+def test_a_body_that_a_route_reads_itself_is_compared_as_well(
+    client: TestClient, act: Counting, member: Member
+) -> None:
+    answers = [
+        client.post("/v/raw", content=content, headers=headers(member))
+        for content in (b"x" * 1000, b"x" * 1000, b"y" * 1000)
+    ]
+    assert [answer.status_code for answer in answers] == [201, 201, 409]
+    assert (answers[0].json(), answers[1].json(), act.done) == (1000, 1000, 1)
+
+
+def test_nothing_is_read_for_credentials_that_do_not_hold(
+    client: TestClient, act: Counting
+) -> None:
+    read: list[int] = []
+
+    def pieces() -> Iterator[bytes]:
+        for number in range(100):
+            read.append(number)
+            yield b"x" * 1000
+
+    refused = client.post(
+        "/v/raw", content=pieces(), headers={"Authorization": "Bearer x", KEY: "a-key"}
+    )
+    assert (refused.status_code, read, act.done) == (401, [], 0)
 
 
 def test_a_stranger_who_registers_twice_founds_one_organization(

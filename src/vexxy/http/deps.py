@@ -7,7 +7,7 @@ whole tree below each of them, once for every place where it is named.
 
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
@@ -20,6 +20,9 @@ from vexxy.identity import service as identity
 from vexxy.identity.types import Identity, Permission, Principal
 from vexxy.kit import logging
 from vexxy.kit.errors import PermissionDenied
+
+# In the scope: whether the answer is kept under an Idempotency-Key.
+KEYED: Final = "vexxy.keyed"
 
 
 async def service(request: Request) -> Service:
@@ -44,10 +47,14 @@ async def credentials(request: Request) -> Principal:
         authorization=request.headers.get("authorization"),
         api_key=request.headers.get("x-api-key"),
     )
-    if adapters.settings.jwt_jwks_url is None:
-        return prove()
     # A published key may have to be fetched first.
-    return await run_in_threadpool(prove)
+    fetches = adapters.settings.jwt_jwks_url is not None
+    principal = await run_in_threadpool(prove) if fetches else prove()
+    if request.scope.get(KEYED):
+        # Compared with the one before: read for nobody whose credentials do not hold,
+        # and not while a transaction waits for a slow client.
+        await request.body()
+    return principal
 
 
 Proven = Annotated[Principal, Depends(credentials)]

@@ -132,6 +132,7 @@ async def _claimed_for(
 ) -> None:
     sealer: Sealer = request.app.state.service.sealer
     claim = Claim(session, sealer, _name(request, key, owner))
+    request.state.body_digest = hashlib.sha256(await request.body()).digest()
     await run_in_threadpool(_claim, request, claim, owner)
 
 

@@ -1,7 +1,6 @@
 """Routers whose routes know the contract's habits without saying so."""
 
 import functools
-import hashlib
 import inspect
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
 from http import HTTPStatus
@@ -61,9 +60,7 @@ class Route(APIRoute):
             request.scope["vexxy.route"] = _template(request, self)
             if takes_json:
                 _demand_json(request)
-            if claims and idempotency.HEADER in request.headers:
-                body = await request.body()
-                request.state.body_digest = hashlib.sha256(body).digest()
+            request.scope[deps.KEYED] = claims and idempotency.HEADER in request.headers
             response = await handler(request)
             claim = getattr(request.state, idempotency.STATE, None)
             if claim is not None:
