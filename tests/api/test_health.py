@@ -13,6 +13,8 @@ from vexxy.api import health
 from vexxy.api.health import Look, Word, Words
 from vexxy.bootstrap import Service
 from vexxy.evidence.errors import StoreFailed
+from vexxy.jobs import service as jobs
+from vexxy.jobs.types import NewJob
 from vexxy.kit.db import Database
 
 DEAD_DATABASE = "postgresql+psycopg://nobody@127.0.0.1:1/none"
@@ -74,6 +76,31 @@ def test_missing_workers_degrade_and_kill_nothing(
     assert answer.status_code == 200
     assert (told["workers"], told["sandbox"]) == checks
     assert answer.json()["status"] == ("degraded" if "failed" in checks else "healthy")
+
+
+def test_a_job_that_nobody_takes_up_again_degrades(
+    client: TestClient, db_system: Database
+) -> None:
+    """A worker may be seen while the part of it that sweeps has died."""
+    seen(db_system, detail='{"sandbox": true}')
+    job = NewJob(kind="sweep_sandboxes", organization_id=None, payload={})
+    with db_system.transaction() as session:
+        job_id = jobs.enqueue(session, job)
+    with db_system.transaction() as session:
+        session.execute(
+            text(
+                "update jobs set state = 'running', started_at = now(), attempts = 1,"
+                " claimed_at = now() - interval '10 minutes', lease_token = :id,"
+                " lease_expires_at = now() - interval '5 minutes' where id = :id"
+            ),
+            {"id": job_id},
+        )
+
+    told = client.get("/health").json()
+
+    assert told["status"] == "degraded"
+    assert told["checks"]["queue"] == "failed"
+    assert told["checks"]["workers"] == "ok"
 
 
 def test_without_the_database_it_is_dead_and_still_alive() -> None:

@@ -31,6 +31,11 @@ WORKER_SECONDS_MAX: Final = 30.0
 NAME: Final = "vexxy-enterprise"
 DATABASE: Final = "database"
 OF_DATABASE: Final = (DATABASE, "queue", "workers", "sandbox")
+# A lease lasts seconds; one that ran out long ago was swept by nobody.
+_UNSWEPT: Final = text(
+    "select exists (select from jobs where state = 'running'"
+    " and lease_expires_at < now() - interval '90 seconds')"
+)
 
 
 class Word(StrEnum):
@@ -171,7 +176,8 @@ def _in_database(engine: Engine) -> Words:
         found[DATABASE] = Word.OK
         try:
             jobs.backlog(session)
-            found["queue"] = Word.OK
+            if not session.execute(_UNSWEPT).scalar():
+                found["queue"] = Word.OK
             alive = [
                 worker
                 for worker in jobs.list_workers(session)

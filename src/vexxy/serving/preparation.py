@@ -93,7 +93,7 @@ def migrate(url: str, *, tell: Telling) -> None:
         except SQLAlchemyError as error:
             raise StartFailed(
                 f"the schema cannot be brought up to date: {_first_line(error)}",
-                hint="docs/operations.md tells what the database's user needs",
+                hint="docs/quickstart.md tells what the database's user needs",
                 kept="a step that failed was taken back",
             ) from error
         else:
