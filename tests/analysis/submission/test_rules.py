@@ -183,6 +183,7 @@ def test_the_bounds_belong_to_the_range(seconds: int) -> None:
         {"environment": {"A=B": "x"}},
         {"environment": {"": "x"}},
         {"environment": {"A": "x\0"}},
+        {"environment": {"A": "x\ud800"}},
         {"environment": {"A": "x" * 40_000}},
         {"test_script": "x" * 65_537},
         {"test_script": "é" * 40_000},

@@ -272,11 +272,17 @@ def _check_environment(environment: Mapping[str, str]) -> None:
         # Neither is shown: somebody may have mixed up name and value.
         _demand(known and len(name) <= NAME_LENGTH_MAX, field, "a name is malformed")
         _demand("\0" not in value, field, f"the value of {name} contains NUL")
+        _demand(_is_text(value), field, f"the value of {name} is no well-formed Unicode")
         _demand(
             len(value.encode()) <= VALUE_BYTES_MAX,
             field,
             f"the value of {name} has more than {VALUE_BYTES_MAX} bytes",
         )
+
+
+def _is_text(value: str) -> bool:
+    """Tell text from half of a character: JSON may hold a lone surrogate."""
+    return all(not "\ud800" <= one <= "\udfff" for one in value)
 
 
 def _check_command(command: tuple[str, ...] | None) -> None:
