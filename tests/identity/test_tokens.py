@@ -264,6 +264,12 @@ class TestPublishedKeys:
         keys.keys("invented")
         assert published.fetched == 2
 
+    def test_a_token_by_shared_secret_makes_us_fetch_nothing(self) -> None:
+        published = Published(jwk(RSA, kid="one"))
+        tokens = Tokens(TokenSettings(secrets=[SECRET]), sources=[published])
+        tokens.verify(token(good(), headers={"kid": "invented"}))
+        assert published.fetched == 0
+
     def test_a_new_key_is_found_after_a_pause(self) -> None:
         published = Published(jwk(RSA, kid="one"))
         keys, now = self.keys(published)
@@ -302,7 +308,7 @@ class TestPublishedKeys:
         {**jwk(EC), "x": "AAAA"},
         {**jwk(RSA), "n": 5},
         {"kty": "RSA"},
-        {**jwk(RSA), "d": "AQAB"},
+        jwt.algorithms.RSAAlgorithm.to_jwk(RSA, as_dict=True),  # private
         {},
     ],
 )
