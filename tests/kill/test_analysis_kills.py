@@ -43,7 +43,7 @@ VICTIMS = ("worker", "process", "database")
 PLACES = [(phase, who) for phase in analysis_process.PHASES for who in VICTIMS]
 if not os.environ.get("VEXXY_TEST_KILLS"):
     # Each boundary and each victim, not each with each; that takes two minutes.
-    PLACES = PLACES[::4] + [PLACES[2]]
+    PLACES = [PLACES[number] for number in (0, 4, 8, 10, 12)]
 nursery = get_context("forkserver")
 
 ENDED = text("""
