@@ -5,6 +5,7 @@ from functools import partial
 from typing import Final
 
 from fastapi import FastAPI
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vexxy import bootstrap
@@ -34,7 +35,13 @@ def build(service: Service) -> FastAPI:
     app = floor.create(service, inner=[fast], endings=endings, shared=shared)
     health.install(app, service)
     app.include_router(router)
+    app.add_api_route("/", _front, include_in_schema=False)
     return app
+
+
+async def _front() -> RedirectResponse:
+    """Lead who opens the bare address to where the API is explained."""
+    return RedirectResponse("/docs")
 
 
 def _status(progress: Progress) -> bytes:

@@ -24,8 +24,10 @@ def test_the_environment_makes_an_application(
 
     with TestClient(asgi.FromEnvironment()) as client:
         answer = client.get("/health/ready")
+        front = client.get("/", follow_redirects=False)
 
     assert answer.status_code == 200
+    assert front.headers["location"] == "/docs"
 
 
 def test_a_server_without_a_lifespan_is_told(tmp_path: Path) -> None:
