@@ -1,20 +1,24 @@
 """Deciding again, as jobs: find what changed, decide for each organization, publish."""
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Sequence
 from uuid import UUID
+
+from sqlalchemy.orm import Session
 
 from vexxy.advisories import repository as advisories
 from vexxy.advisories.repository import Index
 from vexxy.analysis.publication import Publisher
 from vexxy.analysis.reevaluation import publication, service
 from vexxy.analysis.reevaluation.service import Examiner
+from vexxy.analysis.reevaluation.types import Published
 from vexxy.jobs.ports import JobContext
+from vexxy.kit import logging
+from vexxy.kit.errors import VexxyError
 from vexxy.notifications import service as notifications
+from vexxy.notifications.types import EventType
 from vexxy.settings import Settings
 
-# A notification names this many analyses and counts the rest.
-NAMED_MAX = 100
+log = logging.logger(__name__)
 
 
 def handle(context: JobContext) -> None:
@@ -28,21 +32,17 @@ def handle(context: JobContext) -> None:
     if not settings.database_path.exists():
         # Verdicts stand on what was asked when they were made; nothing is known since.
         return
-    with ExitStack() as stack:
-        index = stack.enter_context(advisories.open_index(settings.database_path))
+    with advisories.open_index(settings.database_path) as index:
         organization_id = context.job.organization_id
         if organization_id is None:
             with context.database.transaction() as session:
                 service.spread(session, index)
             return
-        changed = _decide(context, organization_id, index)
-        _publish(
-            context, organization_id, Publisher(settings.author, settings.vex_namespace)
-        )
-        _tell(context, organization_id, changed)
+        _decide(context, organization_id, index)
+    _publish(context, organization_id, Publisher(settings.author, settings.vex_namespace))
 
 
-def _decide(context: JobContext, organization_id: UUID, index: Index) -> dict[UUID, int]:
+def _decide(context: JobContext, organization_id: UUID, index: Index) -> None:
     """Decide batch by batch; each is a transaction of its own."""
     wanted = context.job.payload
     one = wanted.get("analysis_id")
@@ -52,7 +52,6 @@ def _decide(context: JobContext, organization_id: UUID, index: Index) -> dict[UU
         with database.transaction(organization_id) as session:
             questions = service.get_change(session, UUID(str(wanted["change_id"])))
     examiner, after = Examiner(index), None
-    changed: dict[UUID, int] = {}
     while True:
         context.heartbeat()
         with database.transaction(organization_id) as session:
@@ -65,47 +64,64 @@ def _decide(context: JobContext, organization_id: UUID, index: Index) -> dict[UU
                 after=after,
                 cause="asked for" if analysis_id else "the advisories changed",
             )
-        _add(changed, done.changed)
         after = done.after
         if after is None:
-            return changed
-
-
-def _add(total: dict[UUID, int], more: Mapping[UUID, int]) -> None:
-    for analysis_id, statements in more.items():
-        total[analysis_id] = total.get(analysis_id, 0) + statements
+            return
 
 
 def _publish(context: JobContext, organization_id: UUID, publisher: Publisher) -> None:
-    """Publish whatever is behind, also what an earlier attempt left."""
+    """Publish whatever is behind, also what an earlier attempt left.
+
+    What is published and that somebody is told of it is one commit. One analysis that
+    cannot be published does not keep the others from it.
+
+    Raises:
+        VexxyError: The first that failed, after all others were published.
+    """
+    after: UUID | None = None
+    failed: list[VexxyError] = []
     while True:
+        context.heartbeat()
         with context.database.transaction(organization_id) as session:
-            behind = service.list_unpublished(session)
-        if not behind:
-            return
-        for analysis_id in behind:
-            context.heartbeat()
-            with context.database.transaction(organization_id) as session:
-                publication.publish(
-                    session,
-                    organization_id=organization_id,
-                    analysis_job_id=analysis_id,
-                    publisher=publisher,
-                )
+            behind = service.list_unpublished(session, after=after)
+            if not behind:
+                break
+            done = []
+            for analysis_id in behind:
+                try:
+                    with session.begin_nested():
+                        done.append(
+                            publication.publish(
+                                session,
+                                organization_id=organization_id,
+                                analysis_job_id=analysis_id,
+                                publisher=publisher,
+                            )
+                        )
+                except VexxyError as error:
+                    log.warning("reevaluation.unpublished", analysis_id=analysis_id)
+                    failed.append(error)
+            _tell(session, organization_id, done)
+        after = behind[-1]
+    if failed:
+        raise failed[0]
 
 
-def _tell(context: JobContext, organization_id: UUID, changed: Mapping[UUID, int]) -> None:
-    if not changed:
+def _tell(session: Session, organization_id: UUID, done: Sequence[Published]) -> None:
+    if not done:
         return
-    named = [
-        {"job_id": str(analysis_id), "statements": statements}
-        for analysis_id, statements in sorted(changed.items())[:NAMED_MAX]
-    ]
-    with context.database.transaction(organization_id) as session:
-        notifications.notify(
-            session,
-            organization_id=organization_id,
-            event_type="analysis.reevaluated",
-            event_id=context.job.job_id,
-            data={"analyses": named, "analyses_total": len(changed)},
-        )
+    notifications.notify(
+        session,
+        organization_id=organization_id,
+        event_type=EventType.ANALYSIS_REEVALUATED,
+        data={
+            "analyses": [
+                {
+                    "job_id": str(one.analysis_id),
+                    "statements": one.statements,
+                    "vex_version": one.version,
+                }
+                for one in done
+            ]
+        },
+    )

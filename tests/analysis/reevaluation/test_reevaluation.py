@@ -16,12 +16,16 @@ from tests.service_values import an_organization
 from vexxy.advisories import service as advisories
 from vexxy.analysis import publication as publishing
 from vexxy.analysis.documents import service as documents
+from vexxy.analysis.errors import ResultUnreadable
 from vexxy.analysis.publication import Publisher
 from vexxy.analysis.reevaluation import rules, service
 from vexxy.analysis.reevaluation.errors import NothingKept
 from vexxy.analysis.types import Result
 from vexxy.kit import ids
 from vexxy.kit.db import Database
+from vexxy.kit.sealing import Sealer
+from vexxy.notifications import service as notifications
+from vexxy.notifications.types import EventType
 from vexxy.reachability import grounds
 from vexxy.reachability.rules.facts import Facts
 from vexxy.reachability.rules.observation import Observation
@@ -151,7 +155,7 @@ def completed(system: Database, organization_id: UUID, result: Result) -> UUID:
 def mine(db_system: Database) -> Iterator[UUID]:
     yield an_organization(db_system)
     with db_system.transaction() as session:
-        for table in ("jobs", "advisory_states", "advisory_changes"):
+        for table in ("premium_analysis_jobs", "jobs", "advisory_states"):
             session.execute(text(f"delete from {table}"))  # noqa: S608  names from above
 
 
@@ -337,10 +341,9 @@ def test_the_organization_is_told_once(
     with db_worker.transaction(mine) as session:
         body = session.scalars(query).first()
     assert body is not None
-    assert body["data"] == {
-        "analyses": [{"job_id": str(analysis_id), "statements": 1}],
-        "analyses_total": 1,
-    }
+    assert body["data"]["analyses"] == [
+        {"job_id": str(analysis_id), "statements": 1, "vex_version": 3}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -356,3 +359,75 @@ def test_a_question_falls_into_its_parts(package: Package) -> None:
         ecosystem, name = rules.question_parts(question)
         assert ecosystem == package.ecosystem
         assert name
+
+
+def test_one_that_cannot_be_published_keeps_no_other_from_it(
+    db_system: Database, db_worker: Database, mine: UUID, known: Advisories
+) -> None:
+    broken, whole = sorted(completed(db_system, mine, a_run()) for _ in range(2))
+    work(db_system, db_worker)
+    with db_system.transaction() as session:
+        session.execute(
+            text("update premium_analysis_jobs set summary = '{}' where id = :id"),
+            {"id": broken},
+        )
+    known.hold(record(OLD, "loaded"), record(NEW, "idle"))
+    reevaluation.handle(an_attempt(db_system, None, kind=service.KIND))
+    ((_, payload),) = jobs_of(db_system)
+
+    with pytest.raises(ResultUnreadable):
+        reevaluation.handle(an_attempt(db_worker, mine, kind=service.KIND, **payload))
+
+    assert NEW in vex_of(db_worker, mine, whole)
+    assert NEW not in vex_of(db_worker, mine, broken)
+
+
+def test_what_was_decided_before_a_crash_is_told_after_it(
+    db_system: Database,
+    db_worker: Database,
+    mine: UUID,
+    known: Advisories,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    completed(db_system, mine, a_run())
+    work(db_system, db_worker)
+    with db_system.transaction() as session:
+        notifications.register(
+            session,
+            organization_id=mine,
+            url="https://example.com/",
+            event_types=[EventType.ANALYSIS_REEVALUATED],
+            sealer=Sealer([b"k" * 32]),
+        )
+    known.hold(record(OLD, "loaded"), record(NEW, "idle"))
+    reevaluation.handle(an_attempt(db_system, None, kind=service.KIND))
+    ((_, payload),) = jobs_of(db_system)
+    with monkeypatch.context() as crash:
+        crash.setattr(reevaluation, "_publish", _die)
+        with pytest.raises(KeyboardInterrupt):
+            reevaluation.handle(an_attempt(db_worker, mine, kind=service.KIND, **payload))
+
+    reevaluation.handle(an_attempt(db_worker, mine, kind=service.KIND, **payload))
+
+    with db_worker.transaction(mine) as session:
+        told = notifications.list_deliveries(session, state=None, skip=0, limit=9)
+    assert len(told) == 1
+
+
+def _die(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_older_advisories_of_another_machine_change_nothing(
+    db_system: Database, db_worker: Database, mine: UUID, known: Advisories
+) -> None:
+    analysis_id = completed(db_system, mine, a_run())
+    known.hold(record(OLD, "loaded"), record(NEW, "idle"))
+    work(db_system, db_worker)
+    with db_system.transaction() as session:
+        session.execute(text("update advisory_states set known_at = now() + '1 day'"))
+    known.hold(record(OLD, "loaded"))
+
+    work(db_system, db_worker)
+
+    assert NEW in statuses(db_worker, mine, analysis_id)

@@ -13,6 +13,8 @@ from vexxy.analysis.documents import service as documents
 from vexxy.analysis.documents.errors import VexNotFound
 from vexxy.analysis.publication import Publisher
 from vexxy.analysis.reevaluation import repository
+from vexxy.analysis.reevaluation.errors import NothingKept
+from vexxy.analysis.reevaluation.types import Published
 from vexxy.kit import clock
 from vexxy.vex import service as vex
 from vexxy.vex.types import Claim, Document, Issuance
@@ -26,16 +28,20 @@ def publish(
     organization_id: UUID,
     analysis_job_id: UUID,
     publisher: Publisher,
-) -> int | None:
-    """Publish what holds; return the document's version, None without a document.
+) -> Published:
+    """Publish what holds and return what is new; done twice it publishes once.
 
-    Done twice it publishes once. An analysis whose last finding was withdrawn keeps its
-    last edition: OpenVEX cannot state nothing.
+    An analysis whose last finding was withdrawn keeps its last edition: OpenVEX cannot
+    state nothing.
+
+    Raises:
+        NothingKept: There is nothing to publish.
     """
     current = repository.find_current(session, analysis_job_id)
     row = repository.lock_results(session, analysis_job_id)
     if current is None or row is None:
-        return None
+        raise NothingKept(analysis_job_id)
+    statements = repository.count_unpublished(session, analysis_job_id)
     data = {**row, "reachability_results": list(current.findings)}
     verdicts = rules.in_reading_order(wire.verdicts(data))
     counts = msgspec.to_builtins(rules.summarize(verdicts))
@@ -54,7 +60,7 @@ def publish(
         publisher=publisher,
     )
     repository.note_published(session, analysis_job_id, current.revision)
-    return version
+    return Published(analysis_job_id, current.revision, statements, version)
 
 
 def _edition(

@@ -1,10 +1,12 @@
 """SQL about kept packages and their statements."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
+    Row,
     Text,
     any_,
     bindparam,
@@ -39,10 +41,16 @@ _QUESTIONS: Final = text(
     "insert into advisory_states (question) select unnest(cast(:questions as text[]))"
     " on conflict do nothing"
 )
-_STATES: Final = text("select question, digest from advisory_states order by question")
+_STATES: Final = text(
+    "select question, digest, known_at from advisory_states order by question"
+)
 _APPLIED: Final = text(
     "update advisory_states set digest = :digest, applied_at = now()"
     " where question = :question"
+)
+_KNOWN: Final = text(
+    "update advisory_states set known_at = :known_at"
+    " where digest is not null and (known_at is null or known_at < :known_at)"
 )
 _ORGANIZATIONS: Final = text(
     "select distinct organization_id from analysis_packages"
@@ -214,7 +222,14 @@ _BEGIN: Final = text(
 )
 _UNPUBLISHED: Final = text(
     "select analysis_job_id, revision from analysis_revisions"
-    " where revision > published_revision order by analysis_job_id limit :limit"
+    " where revision > published_revision"
+    " and (cast(:after as uuid) is null or analysis_job_id > :after)"
+    " order by analysis_job_id limit :limit"
+)
+_COUNT_UNPUBLISHED: Final = text(
+    "select count(*) from analysis_statements s join analysis_revisions r"
+    " on r.analysis_job_id = s.analysis_job_id and s.revision > r.published_revision"
+    " where s.analysis_job_id = :analysis_id"
 )
 _PUBLISHED: Final = text(
     "update analysis_revisions set published_revision = :revision"
@@ -244,10 +259,16 @@ def next_revisions(session: Session, analyses: Iterable[UUID]) -> dict[UUID, int
     return {row.analysis_job_id: row.revision for row in rows}
 
 
-def list_unpublished(session: Session, *, limit: int) -> Sequence[tuple[UUID, int]]:
-    """Return analyses whose VEX document does not yet say what holds."""
-    rows = session.execute(_UNPUBLISHED, {"limit": limit})
-    return [(row.analysis_job_id, row.revision) for row in rows]
+def list_unpublished(session: Session, *, after: UUID | None, limit: int) -> Sequence[UUID]:
+    """Return analyses whose VEX document does not yet say what holds, by id."""
+    rows = session.execute(_UNPUBLISHED, {"after": after, "limit": limit})
+    return [row.analysis_job_id for row in rows]
+
+
+def count_unpublished(session: Session, analysis_id: UUID) -> int:
+    """Return how many statements the document of an analysis does not yet say."""
+    found = session.execute(_COUNT_UNPUBLISHED, {"analysis_id": analysis_id})
+    return int(found.scalar_one())
 
 
 def note_published(session: Session, analysis_id: UUID, revision: int) -> None:
@@ -266,16 +287,23 @@ def find_change(session: Session, change_id: UUID) -> Sequence[str] | None:
     return found
 
 
-def list_states(session: Session) -> dict[str, bytes | None]:
-    """Return every question that stored packages ask, with the digest last applied."""
-    return {row.question: row.digest for row in session.execute(_STATES)}
+def list_states(session: Session) -> dict[str, Row[Any]]:
+    """Return every question that stored packages ask: `digest` and `known_at`.
+
+    The digest is of the answer that was applied last, `known_at` when the advisories
+    that gave it were brought up to date; both are None where nothing was applied.
+    """
+    return {row.question: row for row in session.execute(_STATES)}
 
 
-def note_applied(session: Session, digests: dict[str, bytes]) -> None:
-    """Remember that these answers were applied to everything stored."""
+def note_applied(
+    session: Session, digests: dict[str, bytes], *, known_at: datetime | None
+) -> None:
+    """Remember that these answers were applied to everything stored, and their age."""
     if digests:
         rows = [{"question": one, "digest": digest} for one, digest in digests.items()]
         session.execute(_APPLIED, rows)
+    session.execute(_KNOWN, {"known_at": known_at})
 
 
 def list_organizations(session: Session, questions: Sequence[str]) -> Sequence[UUID]:

@@ -31,7 +31,7 @@ from vexxy.sbom.types import Inventory, Package
 KIND: Final = "reevaluation"
 FIRST: Final = "the analysis was completed"
 BATCH_PACKAGES: Final = 2_000
-UNPUBLISHED_MAX: Final = 100
+UNPUBLISHED_MAX: Final = 50
 # A version that is installed a thousand times is asked about once.
 _CACHED_MAX: Final = 50_000
 
@@ -135,11 +135,15 @@ def spread(session: Session, index: Index) -> Spread:
     Each organization gets one job, in the transaction that also notes the answers as
     applied: jobs are never lost, so neither is a change.
     """
+    newest = max((one.imported_at for one in index.list_ecosystems()), default=None)
     changed: dict[str, bytes] = {}
-    for question, before in repository.list_states(session).items():
+    for question, state in repository.list_states(session).items():
+        # Another machine's advisories may be older: what they say was true once.
+        if state.known_at is not None and newest is not None and newest < state.known_at:
+            continue
         ecosystem, name = rules.question_parts(question)
         digest = advisories.fingerprint(index, ecosystem, name)
-        if digest != before:
+        if digest != state.digest:
             changed[question] = digest
     organizations = repository.list_organizations(session, list(changed))
     if organizations:
@@ -148,7 +152,7 @@ def spread(session: Session, index: Index) -> Spread:
         for one in organizations:
             payload = {"change_id": str(change_id)}
             jobs.enqueue(session, NewJob(KIND, one, payload, key=f"{KIND}:{change_id}"))
-    repository.note_applied(session, changed)
+    repository.note_applied(session, changed, known_at=newest)
     return Spread(questions=len(changed), organizations=len(organizations))
 
 
@@ -234,7 +238,6 @@ def _row(
     }
 
 
-def list_unpublished(session: Session) -> Sequence[UUID]:
-    """Return analyses of the bound organization whose document is behind, at most 100."""
-    found = repository.list_unpublished(session, limit=UNPUBLISHED_MAX)
-    return [analysis_id for analysis_id, _ in found]
+def list_unpublished(session: Session, *, after: UUID | None) -> Sequence[UUID]:
+    """Return the next analyses whose document is behind, by id, at most 50."""
+    return repository.list_unpublished(session, after=after, limit=UNPUBLISHED_MAX)

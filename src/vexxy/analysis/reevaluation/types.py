@@ -104,6 +104,21 @@ class Pass:
 
 
 @dataclass(frozen=True, slots=True)
+class Published:
+    """What one analysis says now.
+
+    Attributes:
+        statements: How many were decided or withdrawn since the edition before.
+        version: Of the VEX document; None without one.
+    """
+
+    analysis_id: UUID
+    revision: int
+    statements: int
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Spread:
     """What a change of the advisories set off.
 

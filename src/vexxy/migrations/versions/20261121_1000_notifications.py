@@ -75,6 +75,7 @@ ADVISORY_STATES = """
 create table advisory_states (
   question text constraint pk_advisory_states primary key,
   digest bytea,
+  known_at timestamptz,
   applied_at timestamptz
 )
 """
