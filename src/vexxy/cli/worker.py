@@ -14,7 +14,7 @@ from vexxy.jobs.types import Scalar
 from vexxy.kit import logging
 from vexxy.kit.errors import InvalidInput
 from vexxy.settings import ServiceSettings
-from vexxy.worker import sandboxes
+from vexxy.worker import faults, sandboxes
 from vexxy.worker.handlers import HANDLERS
 from vexxy.worker.loop import Loop
 
@@ -64,6 +64,7 @@ def beat() -> None:
         url = _database_url(settings)
     if settings.redis_url is None:
         raise BeatNotNeeded
+    faults.end_with_any_thread()
     running = Beat(url, celery_app.make(settings.redis_url.get_secret_value()))
     running.start()
     console.note("announcing jobs; SIGTERM ends it")
@@ -72,6 +73,7 @@ def beat() -> None:
 
 
 def _work(url: str, *, concurrency: int) -> None:
+    faults.end_with_any_thread()
     loop = Loop(url, HANDLERS, threads=concurrency, probe=_probe)
     loop.start()
     console.note(f"taking jobs, {concurrency} at once; SIGTERM ends it")

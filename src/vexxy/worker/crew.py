@@ -7,6 +7,7 @@ from multiprocessing.synchronize import Event
 
 from vexxy.jobs.types import LEASE_SECONDS_DEFAULT, Scalar
 from vexxy.kit import logging
+from vexxy.worker import faults
 from vexxy.worker.line import Line, QueueUnreachable
 from vexxy.worker.station import Station
 from vexxy.worker.work import Work
@@ -60,6 +61,7 @@ def order(
 
 def begin() -> None:
     """Make this process ready to work."""
+    faults.end_with_any_thread()
     orders = _orders()
     station = Station(
         orders.url,

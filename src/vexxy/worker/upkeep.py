@@ -8,13 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-
 from vexxy.jobs import service as jobs
 from vexxy.jobs.repository import leases
 from vexxy.kit import logging
-from vexxy.kit.errors import VexxyError
 from vexxy.worker import schedule
 from vexxy.worker.line import Line, QueueUnreachable
 from vexxy.worker.schedule import Periodic
@@ -80,7 +76,7 @@ class Upkeep:
                     session, periodic.name, every_seconds=periodic.every_seconds
                 ):
                     periodic.act(session)
-        except (VexxyError, DBAPIError, PoolTimeout) as error:
+        except Exception as error:
             log.warning("schedule.failed", name=periodic.name, exc_info=error)
 
     def _run(self) -> None:
