@@ -18,7 +18,7 @@ from vexxy.jobs.errors import DeadlinePassed, JobCancelled
 from vexxy.jobs.types import Lease
 from vexxy.kit import ids
 from vexxy.kit.errors import ExternalFailure
-from vexxy.worker import child
+from vexxy.worker import child, strays
 from vexxy.worker.attempt import Attempt
 from vexxy.worker.guard import descendants
 
@@ -212,17 +212,28 @@ def test_whoever_is_killed_nothing_is_left(victim: str) -> None:
     with subprocess.Popen(python(source), stdout=subprocess.PIPE) as worker:
         assert worker.stdout is not None
         pids = [int(word) for word in worker.stdout.readline().split()]
-        tree = descendants(worker.pid)
-        guard = tree[0]
-        assert set(pids) <= set(tree), "the stray is still below the guard"
+        guard = descendants(worker.pid)[0]
+        # The stray is below the guard again, once its own parent has ended.
+        until(lambda: set(pids) <= set(descendants(guard)))
         os.kill({"worker": worker.pid, "guard": guard, "program": pids[0]}[victim], 9)
-        if victim == "guard":
-            # The program dies with its guard; a stray without one is what the sweep of
-            # sandboxes is for, and this test's own.
-            until(lambda: is_gone(pids[0]))
-            os.kill(pids[1], 9)
         until(lambda: all(is_gone(pid) for pid in [guard, *pids]))
         worker.kill()
+
+
+def test_what_outlived_worker_and_guard_is_swept_by_the_next_worker() -> None:
+    source = WORKER.format(path=sys.path, source=TREE + PATIENT)
+    with subprocess.Popen(python(source), stdout=subprocess.PIPE) as worker:
+        assert worker.stdout is not None
+        pids = [int(word) for word in worker.stdout.readline().split()]
+        guard = descendants(worker.pid)[0]
+        os.kill(worker.pid, signal.SIGSTOP)
+        os.kill(guard, signal.SIGKILL)
+        assert strays.sweep() == 0, "its worker lives, and may see to it"
+        worker.kill()
+
+    strays.sweep()
+
+    until(lambda: all(is_gone(pid) for pid in pids))
 
 
 def test_a_context_is_what_handlers_are_promised() -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from celery import Celery
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from vexxy.jobs.repository import leases
 from vexxy.jobs.types import LEASE_SECONDS_DEFAULT, Announced
@@ -30,6 +31,8 @@ AGAIN_SECONDS: Final = 30.0
 AGAIN_LOOK_SECONDS: Final = 5.0
 AGAIN_MAX: Final = 100
 AWAY_SECONDS: Final = 1.0
+# Kombu wraps only what fails while it connects.
+BROKER_AWAY: Final = (OperationalError, RedisError, OSError)
 
 log = logging.logger(__name__)
 
@@ -118,6 +121,6 @@ class Beat:
             except QueueUnreachable:
                 log.warning("beat.database_unreachable")
                 self._stop.wait(AWAY_SECONDS)
-            except OperationalError:
+            except BROKER_AWAY:
                 log.warning("beat.broker_unreachable")
                 self._stop.wait(AWAY_SECONDS)

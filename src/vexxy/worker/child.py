@@ -8,7 +8,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO, Any, Final
 
@@ -18,6 +17,7 @@ from vexxy.jobs.errors import DeadlinePassed, JobCancelled, LeaseLost, WorkerSto
 from vexxy.jobs.ports import JobContext
 from vexxy.kit import logging
 from vexxy.kit.errors import ExternalFailure, VexxyError
+from vexxy.worker import strays
 
 LOOK_SECONDS: Final = 0.2
 GRACE_SECONDS: Final = 8.0
@@ -25,7 +25,6 @@ GRACE_SECONDS: Final = 8.0
 GUARD_SECONDS: Final = 5.0
 STDERR_LINES_MAX: Final = 200
 LINE_BYTES_MAX: Final = 1_000_000
-GUARD: Final = Path(__file__).with_name("guard.py")
 
 OnLine = Callable[[dict[str, Any]], None]
 log = logging.logger(__name__)
@@ -76,14 +75,15 @@ def run(
     Raises:
         ChildFailed: The process could not be started.
     """
-    guarded = [sys.executable, "-I", "-S", str(GUARD), str(os.getpid())]
+    mark = strays.mark()
+    guarded = [sys.executable, "-I", "-S", str(strays.GUARD), str(os.getpid())]
     try:
         process = subprocess.Popen(
             [*guarded, str(grace_seconds), *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=None if environment is None else dict(environment),
+            env={**(os.environ if environment is None else environment), strays.NAME: mark},
             start_new_session=True,
         )
     except OSError as error:
@@ -94,6 +94,9 @@ def run(
             ended_by = _attend(process, context, relay, on_line=on_line)
         finally:
             _end(process, grace_seconds=grace_seconds)
+            if process.returncode == -signal.SIGKILL:
+                # Perhaps the guard itself was killed.
+                strays.end(mark)
             relay.join()
         for content in relay.rest():
             on_line(content)

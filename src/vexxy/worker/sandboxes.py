@@ -11,6 +11,7 @@ from vexxy.kit.errors import VexxyError
 from vexxy.sandbox import service as sandboxes
 from vexxy.sandbox.ports import ContainerEngine
 from vexxy.settings import Settings
+from vexxy.worker import strays
 
 KIND = "analysis"
 
@@ -18,7 +19,8 @@ log = logging.logger(__name__)
 
 
 def handle(context: JobContext) -> None:
-    """Sweep the engine that this worker uses."""
+    """Sweep the engine and the machine that this worker uses."""
+    strays.sweep()
     with bootstrap.engine(Settings()) as engine:
         removed = sweep(engine, context.database)
     if removed:

@@ -14,6 +14,7 @@ from vexxy.jobs.repository import leases
 from vexxy.jobs.types import LEASE_SECONDS_DEFAULT, Scalar, State
 from vexxy.kit import logging, metrics, tracing
 from vexxy.kit.db import Database, Role
+from vexxy.worker import strays
 from vexxy.worker.attempt import Attempt
 from vexxy.worker.keeper import Keeper
 from vexxy.worker.line import Line, QueueUnreachable, Result
@@ -72,7 +73,8 @@ class Station:
         )
 
     def start(self) -> None:
-        """Begin to keep leases."""
+        """Begin to keep leases; what a worker before us left running here is ended."""
+        strays.sweep()
         self.keeper.start()
         self._settler.start()
         if self._probe is not None:
