@@ -230,8 +230,13 @@ def test_a_body_that_a_route_reads_itself_is_compared_as_well(
     assert (answers[0].json(), answers[1].json(), act.done) == (1000, 1000, 1)
 
 
+@pytest.mark.parametrize(
+    "credentials",
+    [{"Authorization": "Bearer x"}, {"X-API-Key": "vxy_" + "A" * 64}],
+    ids=["token", "key"],
+)
 def test_nothing_is_read_for_credentials_that_do_not_hold(
-    client: TestClient, act: Counting
+    client: TestClient, act: Counting, credentials: dict[str, str]
 ) -> None:
     read: list[int] = []
 
@@ -240,9 +245,7 @@ def test_nothing_is_read_for_credentials_that_do_not_hold(
             read.append(number)
             yield b"x" * 1000
 
-    refused = client.post(
-        "/v/raw", content=pieces(), headers={"Authorization": "Bearer x", KEY: "a-key"}
-    )
+    refused = client.post("/v/raw", content=pieces(), headers={**credentials, KEY: "a-key"})
     assert (refused.status_code, read, act.done) == (401, [], 0)
 
 

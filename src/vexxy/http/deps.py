@@ -17,7 +17,7 @@ from vexxy.audit.types import Actor
 from vexxy.bootstrap import Service
 from vexxy.http import addresses
 from vexxy.identity import service as identity
-from vexxy.identity.types import Identity, Permission, Principal
+from vexxy.identity.types import Identity, KeyProof, Permission, Principal
 from vexxy.kit import logging
 from vexxy.kit.errors import PermissionDenied
 
@@ -53,8 +53,16 @@ async def credentials(request: Request) -> Principal:
     if request.scope.get(KEYED):
         # Compared with the one before: read for nobody whose credentials do not hold,
         # and not while a transaction waits for a slow client.
+        if isinstance(principal, KeyProof):
+            # Anybody can write a key down; only the database knows whether it is one.
+            await run_in_threadpool(_check, adapters, principal)
         await request.body()
     return principal
+
+
+def _check(adapters: Service, principal: Principal) -> None:
+    with adapters.request.transaction(principal.organization_id) as session:
+        identity.resolve(session, principal)
 
 
 Proven = Annotated[Principal, Depends(credentials)]
