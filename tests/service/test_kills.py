@@ -14,7 +14,7 @@ import psycopg
 from tests.service.processes import until
 from tests.service.serving import Served, served
 
-ROUNDS = int(os.environ.get("VEXXY_TEST_KILLS", "8"))
+ROUNDS = int(os.environ.get("VEXXY_TEST_KILLS", "4"))
 PARTS = (
     "bin/postgres -D",
     "vexxy.serving.api_process",
