@@ -250,7 +250,7 @@ class ServiceSettings(BaseSettings):
     sbom_bytes_max: int = Field(
         default=32 * 1024 * 1024,
         ge=1024,
-        le=256 * 1024 * 1024,
+        le=64 * 1024 * 1024,
         description="The largest SBOM that is taken",
     )
     image_archives_allowed: bool = Field(

@@ -1,14 +1,18 @@
 """`/analysis`, `/sboms` and `/vex` as a program meets them."""
 
+import asyncio
 import json
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import Message
 
 from tests.analysis.documents.test_documents import CYCLONEDX
+from tests.analysis.reevaluation.test_reevaluation import a_run
 from tests.api import running
 from tests.api.running import Member
 from tests.fakes.values import (
@@ -20,7 +24,9 @@ from tests.fakes.values import (
     a_verdict,
     an_image,
 )
+from vexxy import asgi
 from vexxy.analysis.attempts import service as attempts
+from vexxy.analysis.documents import service as documents
 from vexxy.analysis.publication import Publisher
 from vexxy.analysis.types import Observation, Result
 from vexxy.bootstrap import Service
@@ -598,6 +604,20 @@ def test_what_the_plan_lacks_is_skipped_and_named(database_url: str) -> None:
     assert answer.json()["estimated_cost_credits"] == 13 + 9
 
 
+def test_a_reevaluation_that_is_asked_for_is_on_record(
+    client: TestClient, service: Service, *, member: Member, submit: Submit
+) -> None:
+    job_id = submit()
+    complete(service, member, job_id, a_run())
+    path = f"{BASE}/analysis/{job_id}/reevaluate"
+
+    answer = client.post(path, headers=member.headers)
+
+    assert answer.status_code == 202, answer.text
+    acts = client.get(f"{BASE}/billing/audit-log", headers=member.headers).json()
+    assert "analysis.reevaluation_requested" in str(acts)
+
+
 def test_a_reevaluation_is_queued_only_of_what_was_kept(
     client: TestClient, member: Member, submit: Submit
 ) -> None:
@@ -634,3 +654,88 @@ def test_a_result_that_is_read_again_is_what_was_decided(
     first, again = (client.get(path, headers=member.headers) for _ in "ab")
     assert first.content == again.content
     assert first.json()["summary"]["warnings"] == ["old advisories"]
+
+
+def trickled(
+    service: Service, headers: dict[str, str], between: Callable[[], None]
+) -> tuple[int, int]:
+    """Send an SBOM in two pieces; return the status and how many pieces were read."""
+    half = len(CYCLONEDX) // 2
+    pieces = [(CYCLONEDX[:half], True), (CYCLONEDX[half:], False)]
+    statuses: list[int] = []
+    read = 0
+
+    async def receive() -> Message:
+        nonlocal read
+        if read:
+            between()
+        if read == len(pieces):
+            return {"type": "http.disconnect"}
+        body, more = pieces[read]
+        read += 1
+        return {"type": "http.request", "body": body, "more_body": more}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": f"{BASE}/sboms",
+        "raw_path": f"{BASE}/sboms".encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [
+            (name.lower().encode(), value.encode())
+            for name, value in {"Host": "testserver", **headers}.items()
+        ],
+        "client": ("203.0.113.9", 4711),
+        "server": ("testserver", 80),
+    }
+    asyncio.run(asgi.build(service)(scope, receive, send))
+    return statuses[0], read
+
+
+@pytest.mark.parametrize("key", [None, str(uuid4())])
+def test_a_slow_upload_keeps_no_connection_of_the_database(
+    service: Service, member: Member, key: str | None
+) -> None:
+    """Eight slow clients would otherwise stop the service for everybody."""
+    taken: list[int] = []
+    headers = {**member.headers, **({"Idempotency-Key": key} if key else {})}
+
+    def between() -> None:
+        taken.append(service.request.engine.pool.checkedout())  # type: ignore[attr-defined]
+
+    assert trickled(service, headers, between) == (201, 2)
+    assert taken[0] == 0
+
+
+@pytest.mark.parametrize("key", [None, str(uuid4())])
+@pytest.mark.parametrize("made_up", [None, "vxy_" + "A" * 64])
+def test_of_a_stranger_nothing_is_read(
+    service: Service, key: str | None, made_up: str | None
+) -> None:
+    headers = {
+        **({"Idempotency-Key": key} if key else {}),
+        **({"X-API-Key": made_up} if made_up else {}),
+    }
+    assert trickled(service, headers, lambda: None) == (401, 0)
+
+
+def test_only_a_few_large_documents_are_read_at_once(
+    client: TestClient, member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "_places", threading.BoundedSemaphore(1))
+    large = CYCLONEDX + b" " * documents.SMALL_BYTES
+    path = f"{BASE}/sboms"
+    with documents._place(len(large)):
+        busy = client.post(path, content=large, headers=member.headers)
+        small = client.post(path, content=CYCLONEDX, headers=member.headers)
+    after = client.post(path, content=large, headers=member.headers)
+
+    assert (busy.status_code, small.status_code, after.status_code) == (503, 201, 201)

@@ -56,11 +56,16 @@ class Route(APIRoute):
             self.body_field.field_info, Form
         )
 
+        small = (self.max_body_size or 0) <= bodies.BYTES_MAX
+
         async def handle(request: Request) -> Response:
             request.scope["vexxy.route"] = _template(request, self)
             if takes_json:
                 _demand_json(request)
-            request.scope[deps.KEYED] = claims and idempotency.HEADER in request.headers
+            # A route that takes large bodies reads them itself, when it knows the caller.
+            request.scope[deps.KEYED] = (
+                claims and small and idempotency.HEADER in request.headers
+            )
             response = await handler(request)
             claim = getattr(request.state, idempotency.STATE, None)
             if claim is not None:

@@ -40,3 +40,13 @@ class SbomTooLarge(errors.TooLarge):
             f"the SBOM has {size_bytes:,} bytes; at most {limit_bytes:,} are taken",
             details={"limit_bytes": limit_bytes},
         )
+
+
+class SbomsBusy(errors.Unavailable):
+    """As many large documents as may be are being read at this moment."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "other large SBOMs are being read at this moment",
+            hint="try again in a few seconds",
+        )

@@ -3,8 +3,10 @@
 import codecs
 import hashlib
 import re
+import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -17,6 +19,7 @@ from vexxy.analysis.documents import repository
 from vexxy.analysis.documents.errors import (
     EditionNotFound,
     SbomNotFound,
+    SbomsBusy,
     SbomTooLarge,
     VexNotFound,
 )
@@ -32,6 +35,9 @@ from vexxy.vex.types import Document, Extras
 from vexxy.vex.wire import openvex
 
 NAME_MAX: Final = 255
+SMALL_BYTES: Final = 256 * 1024
+LARGE_AT_ONCE_MAX: Final = 2
+_places: Final = threading.BoundedSemaphore(LARGE_AT_ONCE_MAX)
 REASON_FIRST: Final = "the analysis was completed"
 # Names of VEX documents are derived from their analyses, so that a retried step issues
 # the same document and not a second one.
@@ -45,6 +51,7 @@ class Upload:
     Attributes:
         name: For people; None takes the name of what it describes.
         limit_bytes: Largest content that is taken.
+        examined: What `examine` found, for who cannot wait for it inside a transaction.
     """
 
     organization_id: UUID
@@ -52,11 +59,58 @@ class Upload:
     limit_bytes: int
     name: str | None = None
     created_by: UUID | None = None
+    examined: "Examined | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What reading a document found; `packed` is the content, compressed."""
+
+    format: str
+    subject: str
+    packages: int
+    digest: str
+    packed: bytes
 
 
 def vex_id_of(analysis_id: UUID) -> UUID:
     """Return the id of the document that an analysis issues, now or at a retry."""
     return uuid.uuid5(_NAMESPACE, str(analysis_id))
+
+
+def examine(content: bytes, *, limit_bytes: int) -> Examined:
+    """Read a document; needs no database, and for a large one seconds.
+
+    Raises:
+        SbomTooLarge: Over the limit.
+        InvalidSbom: No CycloneDX, SPDX 2 or Syft document, or one of too many packages.
+        SbomsBusy: As many large documents as may be are being read at this moment.
+    """
+    if len(content) > limit_bytes:
+        raise SbomTooLarge(len(content), limit_bytes)
+    with _place(len(content)):
+        inventory = sbom_service.parse_sbom(content.removeprefix(codecs.BOM_UTF8))
+        return Examined(
+            format=_format(inventory.sources[0]),
+            subject=inventory.subject.name if inventory.subject else "",
+            packages=len(inventory.packages),
+            digest=f"sha256:{hashlib.sha256(content).hexdigest()}",
+            packed=zstandard.compress(content),
+        )
+
+
+@contextmanager
+def _place(size_bytes: int) -> Iterator[None]:
+    """Let only a few large documents be read at once, so that others are answered."""
+    if size_bytes <= SMALL_BYTES:
+        yield
+        return
+    if not _places.acquire(blocking=False):
+        raise SbomsBusy
+    try:
+        yield
+    finally:
+        _places.release()
 
 
 def store_sbom(session: Session, upload: Upload, *, actor: Actor) -> Sbom:
@@ -66,21 +120,17 @@ def store_sbom(session: Session, upload: Upload, *, actor: Actor) -> Sbom:
         SbomTooLarge: Over the limit.
         InvalidSbom: No CycloneDX, SPDX 2 or Syft document.
     """
-    size = len(upload.content)
-    if size > upload.limit_bytes:
-        raise SbomTooLarge(size, upload.limit_bytes)
-    inventory = sbom_service.parse_sbom(upload.content.removeprefix(codecs.BOM_UTF8))
-    subject = inventory.subject.name if inventory.subject else ""
-    name = _storable(upload.name or subject) or "sbom"
+    examined = upload.examined or examine(upload.content, limit_bytes=upload.limit_bytes)
+    name = _storable(upload.name or examined.subject) or "sbom"
     row = SbomRow(
         id=ids.new_id(),
         organization_id=upload.organization_id,
         name=name[:NAME_MAX],
-        format=_format(inventory.sources[0]),
-        digest=f"sha256:{hashlib.sha256(upload.content).hexdigest()}",
-        size_bytes=size,
-        packages=len(inventory.packages),
-        content=zstandard.compress(upload.content),
+        format=examined.format,
+        digest=examined.digest,
+        size_bytes=len(upload.content),
+        packages=examined.packages,
+        content=examined.packed,
         created_by=upload.created_by,
         created_at=clock.instant(),
     )

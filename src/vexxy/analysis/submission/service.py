@@ -275,6 +275,29 @@ def cancel(session: Session, analysis_id: UUID, *, actor: Actor) -> Progress:
     return get_progress(session, analysis_id)
 
 
+def reevaluate(session: Session, analysis_id: UUID, *, actor: Actor) -> None:
+    """Have an analysis decided again with today's advisories; nothing is run.
+
+    Raises:
+        AnalysisNotFound: None of that id in the organization.
+        NothingKept: It is not complete, or nothing was kept to decide from.
+    """
+    row = _get(session, analysis_id)
+    reevaluation.request(
+        session, organization_id=row.organization_id, analysis_job_id=analysis_id
+    )
+    audit.record(
+        session,
+        Act(
+            action="analysis.reevaluation_requested",
+            actor=actor,
+            organization_id=row.organization_id,
+            resource_type="analysis",
+            resource_id=row.id,
+        ),
+    )
+
+
 def tell_finished(session: Session, analysis_id: UUID) -> None:
     """Have everybody told who wants to hear of an analysis that just ended; once."""
     row = _get(session, analysis_id)

@@ -7,7 +7,6 @@ from uuid import UUID
 from fastapi import Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from vexxy.analysis.reevaluation import service as reevaluation
 from vexxy.analysis.submission import rules, service, wire
 from vexxy.analysis.submission.service import Terms
 from vexxy.analysis.submission.types import Filter, Given, Progress, Status, Submission
@@ -110,8 +109,8 @@ class SubmitBody(BaseModel):
     config: ConfigBody = ConfigBody()
     reuse_result: Flag = Field(
         default=True,
-        description="Whether the result of the very same request, by digest, may answer "
-        "it for 1 credit; false runs the image in any case",
+        description="Whether the result of the very same request may answer it for 1 "
+        "credit, once it is known which digest is meant; false runs it in any case",
     )
 
 
@@ -300,10 +299,8 @@ def cancel(
     status_code=HTTPStatus.ACCEPTED,
     responses=openapi.responses(Conflict),
 )
-def reevaluate(job_id: UUID, who: Writer, session: Transaction) -> Queued:
+def reevaluate(job_id: UUID, who: Writer, session: Transaction, *, actor: Acting) -> Queued:
     """Decide again with today's advisories from what was observed; nothing is run."""
-    service.get_progress(session, job_id)
-    reevaluation.request(
-        session, organization_id=who.organization_id, analysis_job_id=job_id
-    )
+    del who
+    service.reevaluate(session, job_id, actor=actor)
     return Queued(job_id=job_id, status="queued")

@@ -1,27 +1,32 @@
 """`/sboms`: SBOMs that analyses can stand on (contract, section 3)."""
 
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 
 from vexxy.analysis.documents import service as documents
 from vexxy.analysis.documents.errors import SbomTooLarge
-from vexxy.analysis.documents.service import Upload
+from vexxy.analysis.documents.service import Examined, Upload
 from vexxy.analysis.documents.types import Sbom
+from vexxy.bootstrap import Service
 from vexxy.http import downloads, openapi
-from vexxy.http.deps import Acting, Adapters, Transaction, require
+from vexxy.http.deps import Acting, Adapters, Proven, Transaction, require
 from vexxy.http.fields import Instant, Name
 from vexxy.http.routing import Router
-from vexxy.identity.types import Identity, Permission
-from vexxy.kit.errors import TooLarge
+from vexxy.identity import service as identity
+from vexxy.identity.types import Identity, Permission, Principal
+from vexxy.kit.errors import PermissionDenied, TooLarge
 
 router: Final = Router(prefix="/sboms", tags=["documents"])
 Writer = Annotated[Identity, Depends(require(Permission.ANALYSIS_WRITE))]
 READING: Final = [Depends(require(Permission.ANALYSIS_READ))]
-BODY_BYTES_MAX: Final = 256 * 1024 * 1024
+# The most that SBOM_BYTES_MAX may be.
+BODY_BYTES_MAX: Final = 64 * 1024 * 1024
 
 # Shown as an object: what is read is CycloneDX, SPDX 2 or Syft, told by its content.
 DOCUMENT: Final[dict[str, Any]] = {
@@ -79,15 +84,36 @@ def _view(sbom: Sbom) -> SbomView:
     return SbomView.model_validate(sbom, from_attributes=True)
 
 
-async def sent(request: Request, adapters: Adapters) -> bytes:
-    """Return the body, refused as soon as it is over the limit."""
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A document as it came, and what it holds."""
+
+    content: bytes
+    examined: Examined
+
+
+async def sent(request: Request, adapters: Adapters, proven: Proven) -> Sent:
+    """Return the body, read and examined before the transaction of the route is open.
+
+    A slow client or a large document must not keep a connection of the database from
+    everybody else; and nothing is read for whoever may not upload.
+    """
+    await run_in_threadpool(_demand_writer, adapters, proven)
     limit = adapters.settings.sbom_bytes_max
-    pieces = bytearray()
-    async for piece in request.stream():
-        pieces += piece
-        if len(pieces) > limit:
-            raise SbomTooLarge(len(pieces), limit)
-    return bytes(pieces)
+    said = request.headers.get("content-length", "")
+    if said.isdecimal() and int(said) > limit:
+        raise SbomTooLarge(int(said), limit)
+    content = await request.body()
+    examined = await run_in_threadpool(documents.examine, content, limit_bytes=limit)
+    return Sent(content, examined)
+
+
+def _demand_writer(adapters: Service, proven: Principal) -> None:
+    """Refuse whoever is not known or may not upload; an API key alone proves nothing."""
+    with adapters.request.transaction(proven.organization_id) as session:
+        who = identity.resolve(session, proven)
+    if Permission.ANALYSIS_WRITE not in who.permissions:
+        raise PermissionDenied(f"this needs the permission {Permission.ANALYSIS_WRITE}")
 
 
 @router.post(
@@ -99,20 +125,21 @@ async def sent(request: Request, adapters: Adapters) -> bytes:
 )
 def upload(
     *,
+    document: Annotated[Sent, Depends(sent)],  # first: see there
     who: Writer,
     adapters: Adapters,
     session: Transaction,
     actor: Acting,
-    content: Annotated[bytes, Depends(sent)],
     name: Annotated[Name | None, Query(max_length=200)] = None,
 ) -> SbomView:
     """Keep a CycloneDX, SPDX 2 or Syft document; the body is the document itself."""
     wanted = Upload(
         organization_id=who.organization_id,
-        content=content,
+        content=document.content,
         limit_bytes=adapters.settings.sbom_bytes_max,
         name=name,
         created_by=who.user_id,
+        examined=document.examined,
     )
     return _view(documents.store_sbom(session, wanted, actor=actor))
 
