@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -21,7 +21,8 @@ from vexxy import bootstrap
 from vexxy.analysis.attempts import service as attempts
 from vexxy.analysis.attempts.errors import AnalysisImpossible, AttemptFailed
 from vexxy.analysis.attempts.service import Completion
-from vexxy.analysis.attempts.types import Order
+from vexxy.analysis.attempts.types import Failure, Order
+from vexxy.analysis.hiding import Hider
 from vexxy.analysis.publication import Publisher
 from vexxy.analysis.reuse import service as reuse
 from vexxy.analysis.submission.errors import AnalysisOver
@@ -139,12 +140,19 @@ class Analyses:
             files_allowed=self.files_allowed,
         )
         variables = folder.put_order(order, observation=work.observation, sbom=work.sbom)
+        scribe = _Scribe(
+            context,
+            work,
+            folder,
+            store=self.store,
+            answered=lambda: self._reused(context, work),
+        )
         clean = False
         try:
             end = child.run(
                 context,
                 [*self.command, str(folder.path)],
-                on_line=_Scribe(context, work, folder, store=self.store).take,
+                on_line=scribe.take,
                 environment={**passed(os.environ), **variables},
             )
             clean = end.exit_code == 0
@@ -164,7 +172,9 @@ class Analyses:
         if end.ended_by is not None:
             raise end.ended_by
         if not clean:
-            failure = folder.failure(exit_code=end.exit_code, stderr=end.stderr_tail)
+            failure = _hidden(
+                folder.failure(exit_code=end.exit_code, stderr=end.stderr_tail), work
+            )
             metrics.SANDBOX_FAILURES.count(reason="image" if failure.lasting else "service")
             with context.database.transaction(work.organization_id) as session:
                 attempts.note_failure(session, work.analysis_id, failure)
@@ -239,6 +249,16 @@ def _analyses() -> Analyses:
     )
 
 
+def _hidden(failure: Failure, work: Work) -> Failure:
+    """Return the failure without the values of variables, which an image may print."""
+    hider = Hider(work.environment)
+    return replace(
+        failure,
+        message=hider.text(failure.message),
+        traceback=hider.text(failure.traceback),
+    )
+
+
 def passed(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that the process of an analysis may know."""
     return {name: value for name, value in environment.items() if name.startswith(_PASSED)}
@@ -256,6 +276,7 @@ class _Scribe:
     work: Work
     folder: Folder
     store: BlobStore
+    answered: Callable[[], bool]
     _phase: str = field(default="", init=False)
     _told_at: float = field(default=0.0, init=False)
 
@@ -269,10 +290,20 @@ class _Scribe:
             case "progress":
                 self._progress(str(line["phase"]), int(line["percent"]))
             case "resolved":
-                image = self.folder.image()
-                self._write(lambda it: attempts.note_image(it, self._id, image))
+                self._resolved()
             case "observed":
                 self._observed(resumable=line.get("resumable") is True)
+
+    def _resolved(self) -> None:
+        """Note which image a tag means, and whether that was analyzed already.
+
+        Raises:
+            AnalysisOver: It was ended, or an earlier result answered it.
+        """
+        image = self.folder.image()
+        self._write(lambda it: attempts.note_image(it, self._id, image))
+        if self.work.image_digest is None and self.answered():
+            raise AnalysisOver(self._id)
 
     @property
     def _id(self) -> UUID:

@@ -73,7 +73,6 @@ def test_the_answer_is_whole_and_has_a_document_of_its_own(reusing: Bench) -> No
         {"config": {"test_script": "", "analysis_duration": 600}},
         {"config": {"test_script": "", "environment": {"NAME": "value"}}},
         {"image_digest": "sha256:" + "e" * 64},
-        {"image_digest": None},
         {"reuse_result": False},
     ],
 )
@@ -132,3 +131,15 @@ def test_what_was_cancelled_is_not_answered(reusing: Bench) -> None:
 
     assert context.finished == 0
     assert reusing.row(second, "status", "cost_credits") == ("cancelled", 0)
+
+
+def test_a_tag_is_answered_once_it_is_known_what_it_means(reusing: Bench) -> None:
+    """The process is begun, tells the digest, and is ended before it runs the image."""
+    first, second = submit(reusing), submit(reusing, image_digest=None)
+    reusing.attempt(first)
+
+    context = reusing.attempt(second)
+
+    assert context.finished == 1
+    columns = ("status", "reused_from", "image_digest", "cost_credits")
+    assert reusing.row(second, *columns) == ("complete", first, DIGEST, 1)
