@@ -42,7 +42,7 @@ def contents(
     """Return the evidence by file name."""
     profile = observation.profile
     trace = observed.trace
-    script = observed.script
+    script = observation.script
     functions = {
         "code_coverage.json": _json(
             {

@@ -8,6 +8,7 @@ from typing import Final
 from vexxy.advisories.types import Match
 from vexxy.analysis import coverage, evidence, inputs, rules, watching
 from vexxy.analysis.errors import AdvisoriesMissing, ObservedElsewhere
+from vexxy.analysis.hiding import Hider
 from vexxy.analysis.inputs import Advice
 from vexxy.analysis.observation import Observed, TooStrict, observe
 from vexxy.analysis.phases import Clock, Phase
@@ -252,7 +253,8 @@ def _observe(run: _Run, opened: OpenedImage, root: RootFilesystem) -> Observatio
     )
     folder = run.request.evidence_directory
     if folder is not None:
-        evidence.write(observation, observed, folder, inventory=_inventory(run))
+        shown = Hider(run.request.environment).observation(observation)
+        evidence.write(shown, observed, folder, inventory=_inventory(run))
     return observation
 
 
@@ -280,6 +282,8 @@ def _decide(
     _find(run, root)
     with run.clock.phase(Phase.VEX, f"{len(run.matches)} findings"):
         judged = _judge(run, opened, root, observation=observation)
+    # Decided from all of it; what is told of it keeps the caller's secrets.
+    observation = Hider(run.request.environment).observation(observation)
     return Result(
         job_id=run.job_id,
         status=JobStatus.COMPLETE,

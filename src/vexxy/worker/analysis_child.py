@@ -14,6 +14,7 @@ from typing import Final
 from vexxy import bootstrap
 from vexxy.analysis import pipeline
 from vexxy.analysis.attempts import rules
+from vexxy.analysis.hiding import Hider
 from vexxy.kit.errors import Unavailable
 from vexxy.sandbox.types import Placement
 from vexxy.settings import Settings
@@ -37,7 +38,7 @@ def main(folder: Folder) -> None:
             rules.request_of(order, folder.path),
             bootstrap.tools(settings, engine),
             analysis_lines.told,
-            keeper=analysis_lines.Teller(folder),
+            keeper=analysis_lines.Teller(folder, hider=Hider(order.environment)),
             observation=observation,
         )
     folder.put_result(result)
