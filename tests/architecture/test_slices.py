@@ -7,11 +7,13 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "vexxy"
-# The frames that answer for everything below them: a process, a request, a job.
+# The frames that answer for everything below them: a process, a request, a job, a turn of
+# periodic work.
 OUTERMOST = {
     PACKAGE / "__main__.py",
     PACKAGE / "http" / "access.py",
     PACKAGE / "worker" / "station.py",
+    PACKAGE / "worker" / "upkeep.py",
 }
 FRONT_PAGES = sorted(PACKAGE.glob("*/__init__.py"))
 
