@@ -18,7 +18,9 @@ from vexxy.sandbox.errors import (
     DigestMismatch,
     DiskFull,
     EngineFailed,
+    ImageExited,
     ImageMissing,
+    ImageUnsuitable,
     PortNeverOpened,
 )
 from vexxy.sbom.errors import SbomMismatch
@@ -85,7 +87,7 @@ def test_without_an_sbom_the_image_is_read(tmp_path: Path) -> None:
 def test_a_fault_of_what_was_submitted_is_told_in_its_own_words(error: Exception) -> None:
     failure = rules.failure_of(error)
     assert failure.lasting
-    assert failure.message == str(error)
+    assert failure.message.startswith(str(error))
 
 
 @pytest.mark.parametrize(
@@ -103,6 +105,23 @@ def test_a_fault_of_ours_is_told_without_paths_and_tried_again(error: Exception)
     assert not failure.lasting
     assert "secret" not in failure.message
     assert "secret" in failure.traceback
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ImageUnsuitable("no command", hint="give one with --command"),
+        ImageMissing("no image", hint="run `vexxy doctor`"),
+        PortNeverOpened("no answer", exit_code=None, logs="", hint="check --port"),
+        ImageExited("it exited", exit_code=1, logs="", hint="see --env"),
+    ],
+)
+def test_nobody_is_told_of_options_that_a_submission_does_not_have(
+    error: Exception,
+) -> None:
+    told = rules.failure_of(error).message
+    assert "--" not in told
+    assert "vexxy" not in told
 
 
 def test_what_is_told_has_an_end() -> None:

@@ -10,7 +10,12 @@ from vexxy.analysis.types import Request, Result, Settings
 from vexxy.billing.types import Options
 from vexxy.kit import errors
 from vexxy.kit.errors import VexxyError
-from vexxy.sandbox.errors import DiskFull, EngineFailed, ImageFailed
+from vexxy.sandbox.errors import (
+    DiskFull,
+    EngineFailed,
+    ImageFailed,
+    PortNeverOpened,
+)
 
 MESSAGE_LENGTH_MAX: Final = 8000
 TRACEBACK_LENGTH_MAX: Final = 32_000
@@ -64,9 +69,23 @@ def failure_of(error: Exception) -> Failure:
     """Return what an error means for the analysis, and what may be told of it."""
     told = "".join(traceback.format_exception(error))[-TRACEBACK_LENGTH_MAX:]
     if isinstance(error, _OWN):
-        message = error.message + (f" ({error.hint})" if error.hint else "")
+        hint = _hint(error)
+        message = error.message + (f" ({hint})" if hint else "")
         return Failure(message[:MESSAGE_LENGTH_MAX], lasting=True, traceback=told)
     return Failure(_ours(error), lasting=False, traceback=told)
+
+
+def _hint(error: VexxyError) -> str | None:
+    """Return what to do next, in the words of a submission, not of the command line."""
+    match error:
+        case PortNeverOpened():
+            return "check config.ports, or give the image the variables it needs"
+        case ImageFailed():
+            return "it may need config.environment or another config.command"
+        case _ if error.hint and ("--" in error.hint or "vexxy " in error.hint):
+            return None
+        case _:
+            return error.hint
 
 
 def _ours(error: Exception) -> str:
