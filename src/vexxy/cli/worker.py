@@ -61,6 +61,8 @@ def beat() -> None:
     with bootstrap.opened() as service:
         settings = service.settings
         logging.configure(level=settings.log_level, form=settings.log_format)
+        metrics.install()
+        telemetry.install("vexxy-beat")
         url = _database_url(settings)
     if settings.redis_url is None:
         raise BeatNotNeeded
