@@ -14,6 +14,7 @@ from vexxy.jobs.repository import leases
 from vexxy.jobs.types import LEASE_SECONDS_DEFAULT, Scalar, State
 from vexxy.kit import logging, metrics, tracing
 from vexxy.kit.db import Database, Role
+from vexxy.kit.errors import VexxyError
 from vexxy.worker import strays
 from vexxy.worker.attempt import Attempt
 from vexxy.worker.keeper import Keeper
@@ -156,13 +157,14 @@ class Station:
             with tracing.span("job", kind=lease.kind, job_id=str(lease.job_id)):
                 self._works[lease.kind].handler(attempt)
         except Exception as error:
-            known = isinstance(error, JobCancelled | WorkerStopping | LeaseLost)
+            ours = error.message if isinstance(error, VexxyError) else None
             log.warning(
                 "job.attempt_ended",
                 kind=lease.kind,
                 attempt=lease.attempt,
                 error=type(error).__name__,
-                exc_info=None if known else error,
+                message=ours,
+                exc_info=error if ours is None else None,
             )
             return error
         return None

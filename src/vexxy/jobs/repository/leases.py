@@ -124,7 +124,7 @@ with next as (
 select pg_notify('vexxy_jobs', kind) from next
 """
 _LIVE: Final = """
-select key, bool_or(state = 'running' and lease_expires_at > clock_timestamp())
+select key, bool_or(state = 'running')
 from jobs where kind = %s and key = any(%s::text[]) group by key
 """
 _SEEN: Final = """
@@ -271,7 +271,10 @@ def call_next(connection: Connection, lease: Lease) -> None:
 
 
 def find_live(connection: Connection, kind: str, keys: Sequence[str]) -> Mapping[str, bool]:
-    """Return which of the keys are jobs that we know, and whether a lease holds them."""
+    """Return which of the keys are jobs that we know, and whether one is worked on.
+
+    A lease that ran out counts until it is swept: its worker may be about to renew it.
+    """
     rows = connection.exec_driver_sql(_LIVE, (kind, list(keys)))
     return {row[0]: row[1] for row in rows}
 
