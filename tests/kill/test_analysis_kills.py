@@ -49,7 +49,8 @@ nursery = get_context("forkserver")
 ENDED = text("""
 select status, retry_count, billed_at is not null, cost_credits > 0, error_message,
   (select count(*) from vex_documents d where d.analysis_job_id = a.id),
-  (select count(*) from analysis_evidence e where e.analysis_job_id = a.id),
+  (select count(*) from analysis_evidence e
+    where e.analysis_job_id = a.id and e.evidence_type = 'container_logs'),
   (select count(*) from notification_deliveries n
     where n.organization_id = a.organization_id and n.event_type = 'analysis.finished'
       and n.body->'data'->>'job_id' = a.id::text),
