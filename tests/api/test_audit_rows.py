@@ -1,0 +1,167 @@
+"""Every request that changes something leaves an act behind."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from starlette.testclient import TestClient
+
+from tests.analysis.documents.test_documents import CYCLONEDX
+from tests.analysis.reevaluation.test_reevaluation import a_run
+from tests.api.running import SETTINGS, Member, a_client, a_member, a_service
+from tests.api.test_analysis import complete
+from tests.identity_values import PASSWORD
+from vexxy.api.v1.router import router
+from vexxy.audit import types as audit
+from vexxy.bootstrap import Service
+from vexxy.identity.recovery import service as recovery
+
+V1 = "/api/v1"
+CORE = {"X-Service-Key": str(SETTINGS["core_service_key"])}
+NEW = "five more unrelated words"
+# Nothing changes before a mail server is there and the answer has left.
+CHANGES_NOTHING = {("POST", "/auth/password-reset")}
+
+
+def an_address() -> str:
+    return f"{uuid.uuid4().hex}@example.com"
+
+
+@dataclass
+class Walk:
+    """Sends requests, and notes after each which route left an act behind."""
+
+    client: TestClient
+    service: Service
+    owner: Member
+    headers: dict[str, str] = field(default_factory=dict)
+    recorded: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+    def send(self, method: str, template: str, **options: Any) -> Any:  # noqa: ANN401
+        path = template.format(**options.pop("named", {}))
+        headers = options.pop("headers", self.headers or self.owner.headers)
+        before = self.position()
+        answer = self.client.request(method, V1 + path, headers=headers, **options)
+        assert answer.is_success, (method, path, answer.text)
+        self.recorded[method, template] = self.since(before)
+        return answer.json() if answer.content else None
+
+    def position(self) -> int:
+        query = text("select coalesce(max(position), 0) from billing_audit_log")
+        with self.service.system.transaction() as session:
+            return int(session.scalars(query).one())
+
+    def since(self, before: int) -> list[str]:
+        query = text("select action from billing_audit_log where position > :before")
+        with self.service.system.transaction() as session:
+            return list(session.scalars(query, {"before": before}))
+
+
+@pytest.fixture(scope="module")
+def walk(database_url: str) -> Iterator[Walk]:
+    with a_service(database_url) as service, a_client(service) as client:
+        yield Walk(client, service, a_member(service))
+
+
+def people(walk: Walk) -> None:
+    email = an_address()
+    body = {"email": email, "password": PASSWORD}
+    more = {"name": "Ada", "organization_name": "Example"}
+    walk.send("POST", "/auth/register", json=body | more)
+    mine = walk.send("POST", "/auth/login", json=body)
+    walk.headers = {"Authorization": f"Bearer {mine['access_token']}"}
+    change = {"current_password": PASSWORD, "new_password": NEW}
+    mine = walk.send("POST", "/auth/password", json=change)
+    walk.headers = {"Authorization": f"Bearer {mine['access_token']}"}
+    walk.send("POST", "/auth/logout-everywhere")
+    walk.headers = {}
+    with walk.service.system.transaction() as session:
+        actor = audit.system("operator")
+        link = recovery.make_link(session, walk.service.identity, email, actor=actor)
+    confirmed = {"token": link.partition("#token=")[2], "new_password": PASSWORD}
+    walk.send("POST", "/auth/password-reset/confirm", json=confirmed)
+
+
+def members(walk: Walk) -> None:
+    offers = [
+        walk.send("POST", "/members/invitations", json={"email": an_address()})
+        for _ in range(2)
+    ]
+    named = {"invitation_id": offers[0]["id"]}
+    walk.send("DELETE", "/members/invitations/{invitation_id}", named=named)
+    taken = {"token": offers[1]["token"], "name": "Bob", "password": PASSWORD}
+    bob = walk.send("POST", "/auth/invitations/accept", json=taken)["user"]["id"]
+    named = {"user_id": bob}
+    walk.send("PATCH", "/members/{user_id}", named=named, json={"role": "analyst"})
+    walk.send("DELETE", "/members/{user_id}", named=named)
+    walk.send("PATCH", "/organizations/current", json={"name": "Another"})
+
+
+def keys(walk: Walk) -> None:
+    made = walk.send("POST", "/auth/api-keys", json={"name": "CI"})
+    walk.send("DELETE", "/auth/api-keys/{key_id}", named={"key_id": made["id"]})
+
+
+def base_vexxy(walk: Walk) -> None:
+    home = str(uuid.uuid4())
+    told = {"id": home, "name": "Core"}
+    walk.send("POST", "/billing/organizations/sync", json=told, headers=CORE)
+    user = {**told, "organization_id": home, "email": an_address()}
+    walk.send("POST", "/billing/users/sync", json=user, headers=CORE)
+
+
+def analyses(walk: Walk) -> None:
+    walk.send("POST", "/sboms", content=CYCLONEDX)
+    wanted = {"image_ref": "nginx:1.25"}
+    job = walk.send("POST", "/analysis/submit", json=wanted)["job_id"]
+    walk.send("DELETE", "/analysis/{job_id}", named={"job_id": job})
+    job = walk.send("POST", "/analysis/submit", json=wanted)["job_id"]
+    complete(walk.service, walk.owner, job, a_run())
+    walk.send("POST", "/analysis/{job_id}/reevaluate", named={"job_id": job})
+
+
+def notifications(walk: Walk) -> None:
+    wanted = {"url": "https://example.com/hook", "event_types": ["analysis.finished"]}
+    endpoint = walk.send("POST", "/notifications/endpoints", json=wanted)["id"]
+    named = {"endpoint_id": endpoint}
+    walk.send("POST", "/notifications/endpoints/{endpoint_id}/rotate", named=named)
+    delivery = str(uuid.uuid4())
+    values = {"id": delivery, "endpoint": endpoint, "home": walk.owner.organization_id}
+    with walk.service.system.transaction() as session:
+        session.execute(text(DEAD), values)
+    path = "/notifications/deliveries/{delivery_id}/replay"
+    walk.send("POST", path, named={"delivery_id": delivery})
+    walk.send("DELETE", "/notifications/endpoints/{endpoint_id}", named=named)
+
+
+DEAD = """
+insert into notification_deliveries
+  (id, organization_id, endpoint_id, event_id, event_type, body, state, finished_at)
+values (:id, :home, :endpoint, gen_random_uuid(), 'analysis.finished', '{}', 'dead', now())
+"""
+
+
+def test_every_request_that_changes_something_is_recorded(walk: Walk) -> None:
+    """Goal: no act without its row. Method: do every one of them that the API has."""
+    steps: tuple[Callable[[Walk], None], ...] = (
+        people,
+        members,
+        keys,
+        base_vexxy,
+        analyses,
+        notifications,
+    )
+    for step in steps:
+        step(walk)
+
+    changing = {
+        (method, route.path)
+        for included in router.routes
+        for route in included.original_router.routes  # type: ignore[attr-defined]
+        for method in route.methods - {"GET", "HEAD"}
+    }
+    assert set(walk.recorded) == changing - CHANGES_NOTHING
+    assert [route for route, acts in walk.recorded.items() if not acts] == []
