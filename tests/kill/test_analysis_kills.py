@@ -181,6 +181,7 @@ def test_an_analysis_ends_complete_and_once_whoever_is_killed_where(
     # Whoever begins again goes on from what was kept; the database's end begins nothing.
     reached = Counter(scene.reached(analysis_id))
     assert reached["begun"] == 1 + attempts
-    twice = {"watching": {2}, "observed": {1, 2}} if attempts else {}
-    assert reached["watching"] in twice.get(phase, {1})
+    watched = {"watching": {2}, "observed": {1, 2}, "decided": {1, 2}}
+    # On a busy machine the worker has yet to read what its process told it before.
+    assert reached["watching"] in (watched.get(phase, {1}) if attempts else {1})
     assert not list(scene.folder.glob(f"vexxy-analysis-{analysis_id}-*"))
