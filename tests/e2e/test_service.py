@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.kernel]
 BASE = "/api/v1"
 EVIDENCE = {
     "execution_trace", "file_access_log", "syscall_log", "network_log", "container_logs",
-    "fuzzing_results", "profiler_output", "sbom",
+    "fuzzing_results", "profiler_output", "sbom", "vex_document",
 }  # fmt: skip
 
 

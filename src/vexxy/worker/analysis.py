@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -30,7 +29,6 @@ from vexxy.analysis.submission.types import Work
 from vexxy.analysis.types import Result
 from vexxy.evidence import service as evidence
 from vexxy.evidence.ports import BlobStore
-from vexxy.evidence.types import EvidenceType, NewEvidence
 from vexxy.jobs.errors import JobCancelled, LeaseLost
 from vexxy.jobs.ports import JobContext
 from vexxy.kit import logging, metrics, tracing
@@ -40,7 +38,7 @@ from vexxy.kit.sealing import Sealer
 from vexxy.sandbox import service as sandboxes
 from vexxy.sandbox.ports import ContainerEngine
 from vexxy.settings import Settings, read_service
-from vexxy.worker import analysis_folder, child
+from vexxy.worker import analysis_evidence, analysis_folder, child
 from vexxy.worker.analysis_folder import Folder
 
 COMMAND: Final = (sys.executable, "-m", "vexxy.worker.analysis_child")
@@ -54,20 +52,6 @@ _PASSED: Final = (
     "LD_LIBRARY_PATH", "NO_PROXY", "PATH", "PODMAN_", "PYTHON", "REGISTRY_", "SSL_CERT_",
     "TMPDIR", "TZ", "USER", "VEXXY_", "XDG_", "https_proxy", "http_proxy", "no_proxy",
 )  # fmt: skip
-_TEXT: Final = "text/plain"
-_JSON: Final = "application/json"
-_FILES: Final[Mapping[str, tuple[EvidenceType, str, str]]] = {
-    "execution_trace.json": (EvidenceType.EXECUTION_TRACE, _JSON, "processes, programs"),
-    "file_access_log.json": (EvidenceType.FILE_ACCESS_LOG, _JSON, "files, by their use"),
-    "syscall_log.json": (EvidenceType.SYSCALL_LOG, _JSON, "system calls and refusals"),
-    "network_log.json": (EvidenceType.NETWORK_LOG, _JSON, "sockets"),
-    "traffic.json": (EvidenceType.FUZZING_RESULTS, _JSON, "what was sent and answered"),
-    "code_coverage.json": (EvidenceType.CODE_COVERAGE, _JSON, "functions that ran"),
-    "profile.json": (EvidenceType.PROFILER_OUTPUT, _JSON, "the execution profile"),
-    "inventory.json": (EvidenceType.SBOM, _JSON, "packages with their files"),
-    "container_logs.txt": (EvidenceType.CONTAINER_LOGS, _TEXT, "output of the image"),
-    "test_script.txt": (EvidenceType.CONTAINER_LOGS, _TEXT, "output of the test script"),
-}
 
 log = logging.logger(__name__)
 OpenEngine = Callable[[], AbstractContextManager[ContainerEngine]]
@@ -184,11 +168,15 @@ class Analyses:
 
     def _complete(self, context: JobContext, work: Work, result: Result) -> None:
         """Write the result and end the job, in one commit."""
+        document = analysis_evidence.stated(work, result, publisher=self.publisher)
+        staged = [evidence.stage(self.store, new) for new in document]
 
         def write(session: Session) -> Completion:
             done = attempts.complete(
                 session, work.analysis_id, result, publisher=self.publisher
             )
+            for one in staged:
+                evidence.record(session, one)
             context.finish(session)
             return done
 
@@ -326,7 +314,10 @@ class _Scribe:
 
     def _observed(self, *, resumable: bool) -> None:
         observation = self.folder.observation()
-        staged = [evidence.stage(self.store, new) for new in self._evidence()]
+        staged = [
+            evidence.stage(self.store, new)
+            for new in analysis_evidence.observed(self.work, self.folder)
+        ]
 
         def keep(session: Session) -> None:
             attempts.keep_observation(session, self._id, observation, resumable=resumable)
@@ -334,26 +325,6 @@ class _Scribe:
                 evidence.record(session, one)
 
         self._write(keep)
-
-    def _evidence(self) -> list[NewEvidence]:
-        found = []
-        for name, (kind, content_type, description) in _FILES.items():
-            path = self.folder.evidence / name
-            if path.exists() and path.stat().st_size:
-                found.append(self._new(kind, path, content_type, description=description))
-        return found
-
-    def _new(
-        self, kind: EvidenceType, path: Path, content_type: str, *, description: str
-    ) -> NewEvidence:
-        return NewEvidence(
-            organization_id=self.work.organization_id,
-            analysis_job_id=self.work.analysis_id,
-            evidence_type=kind,
-            content=path,
-            content_type=content_type,
-            description=description,
-        )
 
 
 def _patiently(context: JobContext, act: Callable[[Session], Written]) -> Written:

@@ -179,7 +179,7 @@ def complete(
         AnalysisOver: It is over, or nothing was observed; nothing is kept or charged.
     """
     # What takes long comes first: from the lock on, whoever cancels has to wait.
-    document = _document(analysis_id, result, publisher=publisher)
+    document = document_of(analysis_id, result, publisher=publisher)
     told = _told(result)
     row = repository.lock(session, analysis_id)
     if row is None or row.status != Status.ANALYZING or row.started_at is None:
@@ -228,7 +228,7 @@ def complete(
     return Completion(analysis_id, cost, vex_id, completed_at)
 
 
-def _document(
+def document_of(
     analysis_id: UUID, result: Result, *, publisher: Publisher
 ) -> Document | None:
     """Return the VEX document under the name that the analysis gives it."""

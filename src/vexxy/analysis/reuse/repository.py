@@ -51,6 +51,7 @@ insert into analysis_evidence (id, organization_id, analysis_job_id, evidence_ty
 select gen_random_uuid(), organization_id, :copy, evidence_type, evidence_data,
   storage_path, file_size, checksum, vex_document_data, content_type, description
 from analysis_evidence where analysis_job_id = :source
+  and evidence_type <> 'vex_document'
 """
 
 
