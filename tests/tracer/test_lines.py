@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vexxy.tracer.types import Source, Use
+from vexxy.tracer.wire import assembly as assembling
 from vexxy.tracer.wire import lines
 from vexxy.tracer.wire.assembly import Assembly
 
@@ -164,3 +165,31 @@ def test_a_path_too_long_to_tell_is_a_gap() -> None:
     assembly.add(lines.File((Use.READ,), "/deep", 1, 1, 2, 0.0, truncated=True))
 
     assert [gap.kind for gap in assembly.trace(1.0).gaps] == ["long_path"]
+
+
+def test_an_image_cannot_have_more_kept_than_there_is_room_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(assembling, "NAMED_MAX", 10)
+    assembly = Assembly()
+
+    for number in range(25):
+        assembly.add(lines.File((Use.READ,), f"/{number}", 1, 1, number, 0.1))
+        assembly.add(lines.Refused("open", "EROFS", f"/{number}", (), 1, 0.1))
+        assembly.add(lines.File((Use.READ,), "/0", 1, 1, 0, 0.2))
+
+    assert assembly.counters(1.0).files + assembly.counters(1.0).refusals == 10
+    assert "too_much" in {gap.kind for gap in assembly.trace(1.0).gaps}
+
+
+def test_the_paths_that_are_kept_have_a_length_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(assembling, "NAMED_CHARACTERS_MAX", 4000)
+    assembly = Assembly()
+
+    for number in range(25):
+        assembly.add(lines.File((Use.READ,), f"/{number:01000}", 1, 1, number, 0.1))
+
+    assert assembly.counters(1.0).files == 3
+    assert assembly.trace(1.0).gaps

@@ -19,6 +19,9 @@ from vexxy.tracer.types import (
 from vexxy.tracer.wire import lines
 
 PROCESSES_MAX: Final = 50_000
+# What an image may have us keep: far more than any opens that does not do it to harm us.
+NAMED_MAX: Final = 200_000
+NAMED_CHARACTERS_MAX: Final = 32 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -48,6 +51,8 @@ class Assembly:
     _connections: dict[NetworkConnection, None] = field(default_factory=dict)
     _refusals: dict[tuple[object, ...], Refusal] = field(default_factory=dict)
     _gaps: dict[str, Gap] = field(default_factory=dict)
+    _named: int = 0
+    _named_characters: int = 0
     _lost: lines.Lost = field(default_factory=lines.Lost)
     _syscalls: tuple[str, ...] = ()
     _probes: ProbesSeen = field(default_factory=ProbesSeen)
@@ -202,12 +207,21 @@ class Assembly:
 
     def _note(self, file: TracedFile) -> None:
         key = (file.path, file.use)
-        if key in self._files:
+        if key in self._files or not self._has_room(file.path):
             return
         self._files[key] = file
         if file.path not in self._code and rules.may_be_code(file.path, file.use):
             self._code.add(file.path)
             self.new_code_at = file.first_seen_seconds
+
+    def _has_room(self, path: str) -> bool:
+        """Count something that is about to be kept; say so when there is too much."""
+        self._named += 1
+        self._named_characters += len(path)
+        if self._named <= NAMED_MAX and self._named_characters <= NAMED_CHARACTERS_MAX:
+            return True
+        self.add_gap("too_much", "it used more files than are listed")
+        return False
 
     def _add_file(self, event: lines.File) -> None:
         if event.truncated:
@@ -283,7 +297,8 @@ class Assembly:
             port=event.port,
             process=self._executable(event.process_id),
         )
-        self._connections.setdefault(connection)
+        if connection in self._connections or self._has_room(connection.address):
+            self._connections.setdefault(connection)
 
     def _add_refused(self, event: lines.Refused) -> None:
         process = self._executable(event.process_id)
@@ -291,6 +306,8 @@ class Assembly:
         known = self._refusals.get(key)
         if known:
             self._refusals[key] = replace(known, count=known.count + 1)
+            return
+        if not self._has_room(event.path):
             return
         self._refusals[key] = Refusal(
             syscall=event.syscall,
