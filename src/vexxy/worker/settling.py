@@ -32,13 +32,20 @@ class Settler:
         database: Of the SYSTEM role.
         settled: Told of each, and whether it is done; False when the lease was lost or
             somebody cancelled it.
+        lost: Told of each whose end could not be written; its lease has to run out, so
+            that the job is done once more.
     """
 
     def __init__(
-        self, database: Database, settled: Callable[[Line, Attempt, bool], None]
+        self,
+        database: Database,
+        settled: Callable[[Line, Attempt, bool], None],
+        *,
+        lost: Callable[[Attempt], None],
     ) -> None:
         self._line = Line(database)
         self._settled = settled
+        self._lost = lost
         self._waiting: list[Attempt] = []
         self._stopping = False
         self._changed = threading.Condition()
@@ -83,6 +90,8 @@ class Settler:
             except QueueUnreachable:
                 if time.monotonic() > ends:
                     log.exception("job.ends_lost", jobs=len(jobs))
+                    for attempt in ended:
+                        self._lost(attempt)
                     return
                 time.sleep(SETTLE_AGAIN_SECONDS)
             else:

@@ -59,7 +59,6 @@ class Station:
         self.name = worker_name()
         self.lease_seconds = lease_seconds
         self.system = Database(url, role=Role.SYSTEM, connections=connections)
-        self._settler = Settler(self.system, self._settled)
         self._worker = Database(url, role=Role.WORKER, connections=connections)
         self._works = works
         self._limits = {kind: work.organization_limit for kind, work in works.items()}
@@ -72,6 +71,7 @@ class Station:
             detail=self._detail,
             is_stopping=is_stopping,
         )
+        self._settler = Settler(self.system, self._settled, lost=self.keeper.let_go)
 
     def start(self) -> None:
         """Begin to keep leases; what a worker before us left running here is ended."""
