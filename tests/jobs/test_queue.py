@@ -459,6 +459,35 @@ def test_every_lane_is_seen_wherever_the_look_begins(
     assert len({lease.job_id for lease in taken}) == 24
 
 
+def test_more_organizations_than_one_look_takes_in_are_all_served(
+    db_system: Database, worker: Connection
+) -> None:
+    """Three hundred wait; those behind the first 256 must not wait for ever."""
+    worker.execute(
+        text(
+            "insert into organizations (id, name, slug)"
+            " select gen_random_uuid(), 'Many', 'many-' || n from generate_series(1, 300) n"
+        )
+    )
+    worker.execute(
+        text(
+            "insert into jobs (id, kind, organization_id, payload, priority,"
+            " deadline_seconds, max_attempts) select gen_random_uuid(), 'greet', id,"
+            " '{}', 0, 60, 1 from organizations where slug like 'many-%'"
+        )
+    )
+    last = worker.execute(
+        text("select organization_id from jobs order by organization_id desc limit 1")
+    ).scalar_one()
+
+    taken = [claim(worker).organization_id for _ in range(200)]  # type: ignore[union-attr]
+    while (lease := claim(worker) or claim(worker)) is not None:
+        taken.append(lease.organization_id)
+
+    assert len(set(taken)) == 300
+    assert last in taken
+
+
 def test_depths_and_backlog_tell_what_waits(
     db_system: Database, worker: Connection
 ) -> None:

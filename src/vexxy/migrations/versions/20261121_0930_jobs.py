@@ -144,6 +144,7 @@ declare
   v_ignored text;
 begin
   v_ignored := set_config('synchronous_commit', 'off', true);
+  <<look>>
   loop
     for v_lane in
       with recursive heads as (
@@ -170,8 +171,9 @@ begin
         )) - make_interval(secs => head.priority * p_head_start_seconds), head.run_at
     loop
       if v_lane.most = c_most and not v_elsewhere and random() < 0.75 then
+        v_elsewhere := true;
         v_begin := gen_random_uuid();
-        exit;
+        continue look;
       end if;
       v_limit := p_limits[array_position(p_kinds, v_lane.kind)];
       if v_limit is not null and v_lane.lane <> c_nobody then
@@ -196,8 +198,8 @@ begin
       where id = v_id returning *;
       return;
     end loop;
-    exit when v_elsewhere or v_begin = c_nobody;
-    v_elsewhere := true;
+    exit when v_begin = c_nobody;
+    v_begin := c_nobody;
   end loop;
 end
 $$
