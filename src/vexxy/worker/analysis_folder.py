@@ -8,6 +8,7 @@ import base64
 import os
 import shutil
 import tempfile
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ from vexxy.kit import jsontext
 from vexxy.kit.sealing import KEY_BYTES, Sealer
 
 KEY_VARIABLE: Final = "VEXXY_ORDER_KEY"
+# Longer than the deadline of any attempt.
+OLD_SECONDS: Final = 24 * 3600
 PREFIX: Final = "vexxy-analysis-"
 _CONTEXT: Final = "order"
 _ORDER: Final = "order.sealed"
@@ -128,10 +131,19 @@ class Folder:
 def opened(analysis_id: UUID) -> Iterator[Folder]:
     """Provide an empty folder nobody else can look into; it goes at the end.
 
-    What an earlier attempt that was killed here left behind goes at once.
+    What an earlier attempt that was killed here left behind goes at once; what those of
+    other analyses left goes when none of them can still be running.
     """
     prefix = f"{PREFIX}{analysis_id}-"
-    for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
-        shutil.rmtree(left, ignore_errors=True)
+    for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        if left.name.startswith(prefix) or _is_old(left):
+            shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as path:
         yield Folder(Path(path))
+
+
+def _is_old(folder: Path) -> bool:
+    try:
+        return time.time() - folder.stat().st_mtime > OLD_SECONDS
+    except FileNotFoundError:
+        return False
