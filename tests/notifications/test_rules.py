@@ -74,6 +74,7 @@ def test_a_plain_address_is_kept_as_it_is() -> None:
         "100.64.0.1", "224.0.0.1", "255.255.255.255", "192.0.2.1", "::1", "::", "fe80::1",
         "fd00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "2002:7f00:1::",
         "2001:0:4136:e378:8000:63bf:3fff:fdd2", "64:ff9b::7f00:1",
+        "64:ff9b:1::7f00:1", "::ffff:0:7f00:1", "fec0::1",
     ],
 )  # fmt: skip
 def test_an_inner_address_is_never_called(address: str) -> None:

@@ -19,6 +19,12 @@ RETRY_SECONDS_MAX: Final = 3600
 URL_LENGTH_MAX: Final = 2000
 
 TRANSLATED: Final = ipaddress.IPv6Network("64:ff9b::/96")
+# Addresses that a translator of a network may turn into inner IPv4 ones (RFC 8215,
+# RFC 2765), and site-local ones (RFC 3879); Python calls them global.
+NOT_PUBLIC: Final = tuple(
+    ipaddress.IPv6Network(name)
+    for name in ("64:ff9b:1::/48", "::ffff:0:0:0/96", "fec0::/10")
+)
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -98,7 +104,7 @@ def is_callable(address: str, allowed: Iterable[Network] = ()) -> bool:
     """
     found: Address = ipaddress.ip_address(address)
     if isinstance(found, ipaddress.IPv6Address):
-        if found.teredo is not None:
+        if found.teredo is not None or any(found in one for one in NOT_PUBLIC):
             return False
         found = found.ipv4_mapped or found.sixtofour or _translated(found) or found
     if any(found in network for network in allowed if network.version == found.version):

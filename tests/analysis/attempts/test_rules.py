@@ -78,7 +78,6 @@ def test_without_an_sbom_the_image_is_read(tmp_path: Path) -> None:
     "error",
     [
         DigestMismatch("another image"),
-        ImageMissing("no image web:1"),
         SbomMismatch("another image"),
         PortNeverOpened("port 80 did not answer", exit_code=None, logs=""),
         DiskFull("the image wrote too much"),
@@ -149,3 +148,10 @@ def test_only_what_ran_is_charged(
     given: dict[str, object], result: dict[str, object], ran: Options
 ) -> None:
     assert rules.ran(a_config(**given), a_result(**result)) == ran
+
+
+def test_who_names_an_inner_host_as_a_registry_learns_nothing_of_it() -> None:
+    failure = rules.failure_of(ImageMissing("dial tcp 10.0.0.5:6379: connection refused"))
+
+    assert failure.message == rules.IMAGE_MISSING
+    assert failure.lasting

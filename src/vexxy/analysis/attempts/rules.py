@@ -14,11 +14,13 @@ from vexxy.sandbox.errors import (
     DiskFull,
     EngineFailed,
     ImageFailed,
+    ImageMissing,
     PortNeverOpened,
 )
 
 MESSAGE_LENGTH_MAX: Final = 8000
 TRACEBACK_LENGTH_MAX: Final = 32_000
+IMAGE_MISSING: Final = "there is no such image, or it could not be pulled"
 SBOM_NAME: Final = "sbom.json"
 EVIDENCE_NAME: Final = "evidence"
 
@@ -68,6 +70,9 @@ def request_of(order: Order, folder: Path) -> Request:
 def failure_of(error: Exception) -> Failure:
     """Return what an error means for the analysis, and what may be told of it."""
     told = "".join(traceback.format_exception(error))[-TRACEBACK_LENGTH_MAX:]
+    if isinstance(error, ImageMissing):
+        # The engine's own words tell who listens where in our network.
+        return Failure(IMAGE_MISSING, lasting=True, traceback=told)
     if isinstance(error, _OWN):
         hint = _hint(error)
         message = error.message + (f" ({hint})" if hint else "")
