@@ -264,6 +264,10 @@ class ServiceSettings(BaseSettings):
     metrics_token: SecretStr | None = Field(
         default=None, description="Bearer token that /metrics asks for; unset, none"
     )
+    worker_metrics_listen: str | None = Field(
+        default=None,
+        description="`host:port` where a worker answers Prometheus; unset, nowhere",
+    )
     storage_backend: Backend = Field(
         default=Backend.LOCAL, description="Where evidence lies: local, s3, gcs or minio"
     )

@@ -4,6 +4,7 @@ import logging as standard
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from opentelemetry.sdk.trace import TracerProvider
@@ -18,6 +19,7 @@ from vexxy.http import metrics as kept
 from vexxy.http import telemetry
 from vexxy.kit import logging, metrics, tracing
 from vexxy.kit.db import Database
+from vexxy.kit.errors import Unavailable
 
 
 @pytest.fixture
@@ -144,6 +146,20 @@ def test_the_metrics_are_served_and_counted_by_route(database_url: str) -> None:
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     labels = [("method", "GET"), ("route", "unmatched"), ("status", "404")]
     assert page[f"vexxy_http_requests_total{labels}"] == 2
+
+
+def test_a_worker_answers_prometheus_where_it_is_told() -> None:
+    recorder = kept.Prometheus()
+    recorder.count(metrics.LOST_EVENTS, 3, {})
+    server = kept.serve(recorder, listen="127.0.0.1:0")
+    page = httpx.get(f"http://127.0.0.1:{server.server_port}/metrics").content
+    with pytest.raises(Unavailable, match="WORKER_METRICS_LISTEN"):
+        kept.serve(recorder, listen=f"127.0.0.1:{server.server_port}")
+    server.shutdown()
+    server.server_close()
+    assert samples(page)["vexxy_lost_events_total[]"] == 3
+    with pytest.raises(Unavailable, match="WORKER_METRICS_LISTEN"):
+        kept.serve(recorder, listen="nonsense")
 
 
 def test_a_token_guards_the_metrics_where_one_is_set(database_url: str) -> None:

@@ -42,7 +42,9 @@ def worker(*, concurrency: Concurrency = 2) -> None:
     with bootstrap.opened() as service:
         settings = service.settings
         logging.configure(level=settings.log_level, form=settings.log_format)
-        metrics.install()
+        recorder = metrics.install()
+        if settings.worker_metrics_listen is not None:
+            metrics.serve(recorder, listen=settings.worker_metrics_listen)
         telemetry.install("vexxy-worker")
         url = _database_url(settings)
     if settings.redis_url is None:

@@ -8,8 +8,14 @@ them answers for all; without it each process answers for itself. What the datab
 import os
 from collections.abc import Iterable, Iterator
 from typing import Final
+from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Metric,
+    generate_latest,
+    start_wsgi_server,
+)
 from prometheus_client import Counter as KeptCounter
 from prometheus_client import Histogram as KeptHistogram
 from prometheus_client.core import GaugeMetricFamily
@@ -19,7 +25,7 @@ from sqlalchemy import text
 
 from vexxy.kit import metrics
 from vexxy.kit.db import Database
-from vexxy.kit.errors import VexxyError
+from vexxy.kit.errors import Unavailable, VexxyError
 from vexxy.kit.metrics import Counter, Histogram
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -123,10 +129,37 @@ def install() -> Prometheus:
 
 def page(recorder: Prometheus, system: Database) -> bytes:
     """Return everything that is counted, in Prometheus's text format."""
-    registry = recorder.registry
-    if os.environ.get(FOLDER):
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     asked = CollectorRegistry()
     asked.register(Queue(system))
-    return generate_latest(registry) + generate_latest(asked)
+    return generate_latest(_registry(recorder)) + generate_latest(asked)
+
+
+def serve(recorder: Prometheus, *, listen: str) -> WSGIServer:
+    """Answer Prometheus from a process that has no API, until it ends.
+
+    Args:
+        recorder: What keeps this process's counts.
+        listen: `host:port`.
+
+    Raises:
+        Unavailable: Nothing can listen there.
+    """
+    host, _, port = listen.rpartition(":")
+    try:
+        server, _thread = start_wsgi_server(
+            int(port), addr=host.strip("[]"), registry=_registry(recorder)
+        )
+    except (ValueError, OverflowError, OSError) as error:
+        raise Unavailable(
+            f"WORKER_METRICS_LISTEN: nothing can listen on {listen}",
+            hint="name an address of this machine and a free port: 127.0.0.1:9102",
+        ) from error
+    return server
+
+
+def _registry(recorder: Prometheus) -> CollectorRegistry:
+    if not os.environ.get(FOLDER):
+        return recorder.registry
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry
