@@ -45,7 +45,6 @@ def make(redis_url: str) -> Celery:
         task_default_queue="vexxy",
         task_ignore_result=True,
         task_reject_on_worker_lost=True,
-        task_send_sent_event=True,
         task_serializer="json",
         worker_enable_remote_control=True,
         worker_hijack_root_logger=False,
