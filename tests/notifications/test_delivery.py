@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -269,3 +270,19 @@ def test_another_organization_cannot_touch_an_endpoint(
             service.remove(session, made.endpoint.id)
         with pytest.raises(EndpointNotFound):
             service.rotate(session, made.endpoint.id, sealer=SEALER)
+
+
+def test_a_name_server_that_hangs_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answered.wait() and [])
+    try:
+        response = HttpSender(HERE, total_seconds=0.2).send(
+            "http://name.example/", headers={}, body=b""
+        )
+        assert not answered.is_set()
+    finally:
+        answered.set()
+
+    assert (response.status, response.problem) == (None, "no answer within 0.2 s")

@@ -11,12 +11,14 @@ from vexxy.analysis.submission import rules, service, wire
 from vexxy.analysis.submission.service import Terms
 from vexxy.analysis.submission.types import Filter, Given, Progress, Status, Submission
 from vexxy.analysis.types import Profile
+from vexxy.api.v1.results import FindingView, SecurityFindingsView, SummaryView
 from vexxy.http import openapi
 from vexxy.http.deps import Acting, Adapters, Transaction, require
 from vexxy.http.fields import Instant, Text
 from vexxy.http.routing import Router
 from vexxy.identity.types import Identity, Permission
 from vexxy.kit.errors import Conflict, NotFound, PaymentRequired, QuotaExceeded
+from vexxy.tracer.types import ExecutionProfile
 
 router: Final = Router(prefix="/analysis", tags=["analysis"])
 Reader = Annotated[Identity, Depends(require(Permission.ANALYSIS_READ))]
@@ -150,10 +152,10 @@ class ResultsView(BaseModel):
     image_digest: str | None
     vex_document: dict[str, Any] | None = Field(description="OpenVEX 0.2.0")
     generated_vex_id: UUID | None
-    execution_profile: dict[str, Any] | None
-    reachability_results: list[dict[str, Any]] | None
-    security_findings: dict[str, Any] | None
-    summary: dict[str, Any] | None
+    execution_profile: ExecutionProfile | None
+    reachability_results: list[FindingView] | None
+    security_findings: SecurityFindingsView | None
+    summary: SummaryView | None
     skipped_features: list[str]
     cost_credits: int | None
     created_at: Instant

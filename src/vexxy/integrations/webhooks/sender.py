@@ -31,7 +31,12 @@ class HttpSender:
 
     def send(self, url: str, *, headers: Mapping[str, str], body: bytes) -> Response:
         """Post the body; whatever the other side does becomes a `Response`."""
-        return asyncio.run(self._within(url, headers, body=body))
+        # `asyncio.run` would wait for a name server that hangs in its thread.
+        loop = asyncio.new_event_loop()
+        try:
+            return loop.run_until_complete(self._within(url, headers, body=body))
+        finally:
+            loop.close()
 
     async def _within(
         self, url: str, headers: Mapping[str, str], *, body: bytes
