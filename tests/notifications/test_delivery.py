@@ -286,3 +286,17 @@ def test_a_name_server_that_hangs_is_not_waited_for(
         answered.set()
 
     assert (response.status, response.problem) == (None, "no answer within 0.2 s")
+
+
+def test_a_delivery_without_a_receiver_does_not_wait_for_ever(
+    db_system: Database, db_worker: Database
+) -> None:
+    mine = an_organization(db_system)
+    (one,) = told(db_worker, mine, core=True)
+
+    deliver(db_worker, one, mine, core=None)
+
+    (after,) = waiting(db_worker, mine)
+    assert after.state is DeliveryState.DEAD
+    assert after.last_error is not None
+    assert "nobody to tell" in after.last_error

@@ -30,6 +30,9 @@ def protect(table: str, *, column: str = "organization_id", grants: str = WRITES
         f"create policy system on {table} to {SYSTEM} using (true) with check (true)"
     )
     op.execute(f"grant {grants} on {table} to {BOUND}, {SYSTEM}")
+    if "delete" not in grants and "update" in grants:
+        # What requests may not remove, erasure and retention do.
+        op.execute(f"grant delete on {table} to {SYSTEM}")
 
 
 def system_only(table: str) -> None:

@@ -234,9 +234,14 @@ def note_response(session: Session, delivery_id: UUID, response: Response) -> No
     )
 
 
-def bury(session: Session, delivery_id: UUID) -> None:
+def bury(session: Session, delivery_id: UUID, *, reason: str | None = None) -> None:
     """Give a delivery up; it can be replayed."""
-    values = {"state": DeliveryState.DEAD.value, "finished_at": clock.now()}
+    values: dict[str, Any] = {
+        "state": DeliveryState.DEAD.value,
+        "finished_at": clock.now(),
+    }
+    if reason is not None:
+        values["last_error"] = reason
     repository.change_delivery(
         session, delivery_id, state=DeliveryState.WAITING, values=values
     )

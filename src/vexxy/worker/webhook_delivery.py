@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 from uuid import UUID
 
 from vexxy import bootstrap
@@ -14,6 +15,8 @@ from vexxy.notifications import rules, service
 from vexxy.notifications.ports import Sender
 from vexxy.notifications.types import Core
 from vexxy.settings import Settings, read_service
+
+NOBODY: Final = "there is nobody to tell: no address is set, or it is switched off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ def deliver(context: JobContext, tools: Tools) -> None:
             session, delivery_id, sealer=tools.sealer, core=tools.core
         )
     if parcel is None:
+        with context.database.transaction(organization_id) as session:
+            service.bury(session, delivery_id, reason=NOBODY)
         return
     started = time.monotonic()
     response = service.send(parcel, tools.sender)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from vexxy.analysis.attempts.types import Failure, Order
+from vexxy.analysis.errors import AdvisoriesMissing
 from vexxy.analysis.submission.types import Config
 from vexxy.analysis.types import Request, Result, Settings
 from vexxy.billing.types import Options
@@ -98,6 +99,11 @@ def _ours(error: Exception) -> str:
     match error:
         case EngineFailed():
             return "the container engine failed while the image was analyzed"
+        case AdvisoriesMissing():
+            return (
+                "no worker could analyze the image: there are no advisories where it ran; "
+                "operators run `vexxy advisories update` there"
+            )
         case errors.Unavailable():
             return "no worker could analyze the image: a part of the service is missing"
         case errors.TimedOut():

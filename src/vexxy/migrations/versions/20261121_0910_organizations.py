@@ -79,8 +79,14 @@ def upgrade() -> None:
     op.execute(ORGANIZATION)
     op.execute("grant usage on schema public to vexxy_request, vexxy_worker, vexxy_system")
     op.execute(ORGANIZATIONS)
-    tenancy.protect("organizations", column="id", grants="select, update")
-    op.execute("grant insert, delete on organizations to vexxy_system")
+    tenancy.protect("organizations", column="id", grants="select")
+    # Whoever acts for an organization may rename it; what it owns and owes is not theirs
+    # to write.
+    op.execute(
+        "grant update (name, slug, updated_at) on organizations"
+        " to vexxy_request, vexxy_worker"
+    )
+    op.execute("grant insert, update, delete on organizations to vexxy_system")
     op.execute(USERS)
     # One person, one address, whatever the case: sign-in finds at most one row.
     op.execute("create unique index uq_users_email on users (lower(email))")

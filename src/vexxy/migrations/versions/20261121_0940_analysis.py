@@ -202,7 +202,7 @@ def upgrade() -> None:
     for index in INDEXES.split(";"):
         op.execute(index)
     tenancy.protect("sboms")
-    tenancy.protect("premium_analysis_jobs")
+    tenancy.protect("premium_analysis_jobs", grants="select, insert, update")
     tenancy.protect("vex_documents")
     # What was once published is never rewritten.
     tenancy.protect("vex_document_history", grants="select, insert")
