@@ -258,6 +258,11 @@ class ServiceSettings(BaseSettings):
         description="Take `image_ref` as the path of an archive on the worker's machine; "
         "only where everybody who submits may read its files",
     )
+    image_registries: str = Field(
+        default="",
+        description="Hosts that images may be pulled from, by commas; empty means any: "
+        "then whoever submits has the engine ask any host it can reach",
+    )
     event_streams_per_organization: int = Field(
         default=20, ge=1, le=1000, description="Live streams of progress at once"
     )
@@ -300,6 +305,12 @@ class ServiceSettings(BaseSettings):
     evidence_bytes_max: int = Field(
         default=1024**3, ge=1024, description="Largest piece of evidence that is kept"
     )
+
+    @property
+    def registries(self) -> frozenset[str]:
+        """The hosts that images may be pulled from; empty means any."""
+        words = (word.strip() for word in self.image_registries.split(","))
+        return frozenset(word for word in words if word)
 
 
 def read_service() -> ServiceSettings:

@@ -322,3 +322,19 @@ def test_a_completion_is_estimated_only_of_what_runs() -> None:
     assert rules.estimated_completion(Status.RUNNING, noon, 6) == expected
     assert rules.estimated_completion(Status.QUEUED, None, 6) is None
     assert rules.estimated_completion(Status.COMPLETE, noon, 6) is None
+
+
+@pytest.mark.parametrize(
+    "reference", ["nginx:1.25", "registry.example/team/app:1", "docker.io/library/nginx"]
+)
+def test_an_image_of_a_registry_that_is_set_is_taken(reference: str) -> None:
+    registries = frozenset({"docker.io", "registry.example"})
+    rules.check(a_submission(reference), registries=registries)
+
+
+@pytest.mark.parametrize(
+    "reference", ["127.0.0.1:5000/app", "localhost/app", "evil.example/app", "a" * 64]
+)
+def test_an_image_of_another_registry_is_refused(reference: str) -> None:
+    with pytest.raises(SubmissionRefused, match="image_ref"):
+        rules.check(a_submission(reference), registries={"docker.io"})

@@ -3,7 +3,7 @@
 import math
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -159,17 +159,23 @@ def estimated_completion(
     return started_at + timedelta(minutes=minutes)
 
 
-def check(submission: Submission, *, files_allowed: bool = False) -> None:
+def check(
+    submission: Submission,
+    *,
+    files_allowed: bool = False,
+    registries: Collection[str] = (),
+) -> None:
     """Refuse a submission that is malformed or outside the bounds of the contract.
 
     Args:
         submission: As it was given.
         files_allowed: Whether `image_ref` may be the absolute path of an archive.
+        registries: Hosts that images may be of; empty means any.
 
     Raises:
         SubmissionRefused: Names the field and what is wrong with it.
     """
-    _check_image(submission, files_allowed=files_allowed)
+    _check_image(submission, files_allowed=files_allowed, registries=registries)
     given = submission.config
     _check_range("config.analysis_duration", given.analysis_duration, DURATION_SECONDS)
     _check_range("config.test_timeout", given.test_timeout, DURATION_SECONDS)
@@ -208,7 +214,9 @@ def check_path(path: str) -> None:
     )
 
 
-def _check_image(submission: Submission, *, files_allowed: bool) -> None:
+def _check_image(
+    submission: Submission, *, files_allowed: bool, registries: Collection[str]
+) -> None:
     digest = submission.image_digest
     if digest is not None:
         _demand(
@@ -222,6 +230,12 @@ def _check_image(submission: Submission, *, files_allowed: bool) -> None:
         reference = images.parse_reference(submission.image_ref)
     except InvalidReference as error:
         raise SubmissionRefused("image_ref", error.message, hint=error.hint) from error
+    # The engine asks whatever host is named, also one that only it can reach.
+    _demand(
+        not registries or reference.domain in registries,
+        "image_ref",
+        "images of this registry are not taken here",
+    )
     named = reference.digest or reference.image_id
     if digest is not None and named is not None:
         _demand(digest == named, "image_digest", "image_ref names another digest")

@@ -46,6 +46,7 @@ class Terms:
 
     Attributes:
         files_allowed: Whether `image_ref` may be the path of an archive on this machine.
+        registries: Hosts that images may be of; empty means any.
     """
 
     organization_id: UUID
@@ -53,6 +54,7 @@ class Terms:
     plan: Plan
     submitted_by: UUID | None = None
     files_allowed: bool = False
+    registries: frozenset[str] = frozenset()
 
 
 def submit(
@@ -66,7 +68,7 @@ def submit(
         SubmissionRefused: A field is malformed or outside its bounds.
         SbomNotFound: `sbom_id` names none of the organization's.
     """
-    rules.check(submission, files_allowed=terms.files_allowed)
+    rules.check(submission, files_allowed=terms.files_allowed, registries=terms.registries)
     if submission.sbom_id is not None:
         documents.get_sbom(session, submission.sbom_id)
     wanted = rules.config_of(submission.profile, submission.config)

@@ -222,6 +222,7 @@ def submit(
         plan=adapters.entitlements.plan(session, who.organization_id),
         submitted_by=who.user_id,
         files_allowed=adapters.settings.image_archives_allowed,
+        registries=adapters.settings.registries,
     )
     accepted = service.submit(
         session, _submission(body), terms=terms, sealer=adapters.sealer
