@@ -67,6 +67,7 @@ class Analyses:
         open_engine: Provides the engine on which the process leaves its containers.
         files_allowed: Whether an image may be an archive on this machine.
         reuse_seconds: For how long a result answers the same request; 0 for never.
+        evidence_bytes_max: Largest piece of evidence that is kept.
         command: The process; the folder is added as its last argument.
     """
 
@@ -76,6 +77,7 @@ class Analyses:
     open_engine: OpenEngine
     files_allowed: bool = False
     reuse_seconds: int = 0
+    evidence_bytes_max: int = 1024**3
     command: Sequence[str] = COMMAND
 
     def handle(self, context: JobContext) -> None:
@@ -130,6 +132,7 @@ class Analyses:
             folder,
             store=self.store,
             answered=lambda: self._reused(context, work),
+            bytes_max=self.evidence_bytes_max,
         )
         clean = False
         try:
@@ -234,6 +237,7 @@ def _analyses() -> Analyses:
         open_engine=lambda: bootstrap.engine(settings),
         files_allowed=service.image_archives_allowed,
         reuse_seconds=service.result_reuse_seconds,
+        evidence_bytes_max=service.evidence_bytes_max,
     )
 
 
@@ -265,6 +269,7 @@ class _Scribe:
     folder: Folder
     store: BlobStore
     answered: Callable[[], bool]
+    bytes_max: int
     _phase: str = field(default="", init=False)
     _told_at: float = field(default=0.0, init=False)
 
@@ -316,7 +321,9 @@ class _Scribe:
         observation = self.folder.observation()
         staged = [
             evidence.stage(self.store, new)
-            for new in analysis_evidence.observed(self.work, self.folder)
+            for new in analysis_evidence.observed(
+                self.work, self.folder, bytes_max=self.bytes_max
+            )
         ]
 
         def keep(session: Session) -> None:

@@ -9,6 +9,7 @@ from vexxy.analysis.submission.types import Work
 from vexxy.analysis.submission.wire import storable
 from vexxy.analysis.types import Result
 from vexxy.evidence.types import EvidenceType, NewEvidence
+from vexxy.kit import logging
 from vexxy.vex.wire import openvex
 from vexxy.worker.analysis_folder import Folder
 
@@ -27,12 +28,20 @@ _FILES: Final[Mapping[str, tuple[EvidenceType, str, str]]] = {
     "test_script.txt": (EvidenceType.CONTAINER_LOGS, _TEXT, "output of the test script"),
 }
 
+log = logging.logger(__name__)
 
-def observed(work: Work, folder: Folder) -> Iterator[NewEvidence]:
-    """Return what the process of an analysis left of what it saw."""
+
+def observed(work: Work, folder: Folder, *, bytes_max: int) -> Iterator[NewEvidence]:
+    """Return what the process of an analysis left of what it saw.
+
+    A piece that is larger than what is kept is left out: the verdicts do not need it.
+    """
     for name, (kind, content_type, description) in _FILES.items():
         path = folder.evidence / name
-        if path.exists() and path.stat().st_size:
+        size = path.stat().st_size if path.exists() else 0
+        if size > bytes_max:
+            log.warning("evidence.too_large", name=name, size_bytes=size)
+        elif size:
             yield NewEvidence(
                 organization_id=work.organization_id,
                 analysis_job_id=work.analysis_id,

@@ -453,3 +453,17 @@ def test_an_sbom_that_was_named_reaches_the_process(bench: Bench) -> None:
 
     (entry,) = bench.entries()
     assert "sbom.json" in entry
+
+
+def test_evidence_that_is_too_large_is_left_out_and_the_analysis_goes_on(
+    bench: Bench,
+) -> None:
+    bench.work = replace(bench.work, evidence_bytes_max=1)
+    analysis = bench.submit("")
+
+    bench.attempt(analysis)
+
+    assert bench.row(analysis, "status") == ("complete",)
+    with bench.database.transaction(bench.desk.organization_id) as session:
+        kept = evidence.list_for_analysis(session, analysis)
+    assert [one.evidence_type for one in kept] == ["vex_document"]
