@@ -3,6 +3,7 @@
 import time
 from typing import Final
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vexxy.http import headers, problems, request_ids
@@ -13,6 +14,8 @@ from vexxy.kit import logging, metrics
 log: Final = logging.logger(__name__)
 REQUEST_ID: Final = "vexxy.request_id"
 FAILED: Final = "the request failed; it is recorded under its request id"
+# The status that nginx logs for a client that went away before the answer.
+HUNG_UP: Final = 499
 # Asked every few seconds by machines; a line each would be most of the log.
 QUIET: Final = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
 
@@ -35,6 +38,9 @@ class Access:
             answer = _Answer(scope, send, request_id.encode())
             try:
                 await self._app(scope, receive, answer.send)
+            except ClientDisconnect:
+                # Nobody is left to answer, and it is no fault of ours.
+                answer.status = answer.status or HUNG_UP
             except Exception:
                 log.exception("request.failed", path=scope["path"])
                 if not answer.status:
