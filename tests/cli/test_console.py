@@ -1,7 +1,6 @@
 """What a terminal is given."""
 
 import io
-import sys
 from pathlib import Path
 
 import pytest
@@ -91,7 +90,6 @@ def test_what_was_typed_wrong_is_told_as_any_other_error(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("sys.argv", ["vexxy", *arguments])
-    monkeypatch.setattr(console.STDERR, "file", sys.stderr)
     with pytest.raises(SystemExit) as ended:
         main()
 
@@ -107,7 +105,6 @@ def test_a_document_that_is_none_is_named(
     path = tmp_path / "not-vex.json"
     path.write_text("{}")
     monkeypatch.setattr("sys.argv", ["vexxy", "vex", "diff", str(path), str(path)])
-    monkeypatch.setattr(console.STDERR, "file", sys.stderr)
     with pytest.raises(SystemExit) as ended:
         main()
 

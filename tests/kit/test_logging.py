@@ -237,3 +237,19 @@ def test_a_text_that_was_made_to_be_expensive_is_read_in_no_time() -> None:
 )
 def test_a_secret_is_found_beside_other_text(text: str) -> None:
     assert "hunter22" not in redaction.redacted_text(text)
+
+
+def test_a_standard_error_that_was_replaced_is_written_to(
+    lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it was when logging was configured may be closed by now."""
+    del lines  # restores what was configured
+    first, second = io.StringIO(), io.StringIO()
+    monkeypatch.setattr(sys, "stderr", first)
+    logging.configure()
+    first.close()
+    monkeypatch.setattr(sys, "stderr", second)
+
+    logging.logger(__name__).warning("still.told")
+
+    assert "still.told" in second.getvalue()

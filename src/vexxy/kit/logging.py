@@ -57,7 +57,7 @@ def configure(
     structlog.configure(
         processors=_processors(form),
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(stream) if stream else _StandardError(),
         cache_logger_on_first_use=False,
     )
     root = standard.getLogger()
