@@ -239,7 +239,13 @@ def test_a_fault_that_passes_is_asked_again_and_any_other_is_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(failures, "PASSING_SECONDS", 0.0)
-    answers = iter(["failed to convert ImageData to ImageInspect 'x'", "layer not known"])
+    answers = iter(
+        [
+            "failed to convert ImageData to ImageInspect 'x'",
+            "layer not known",
+            "read /proc/26687/cgroup: no such process",
+        ]
+    )
 
     def ask() -> str:
         for text in answers:

@@ -52,7 +52,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with served(tmp_path_factory.mktemp("serve") / "data") as started:
         register(started)
         yield started
-        started.process.send_signal(signal.SIGINT)
+        # A run in the background of a shell hands down that interrupts are ignored.
+        ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        started.process.send_signal(signal.SIGTERM if ignored else signal.SIGINT)
         assert started.process.wait(60) == 0
 
 

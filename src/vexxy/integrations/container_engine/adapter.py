@@ -296,7 +296,9 @@ class Engine:
 
     def _inspect(self, container_id: str) -> Mapping[str, Any]:
         with translated("describe the container"):
-            found: Mapping[str, Any] = self.client.inspect_container(container_id)
+            found: Mapping[str, Any] = patiently(
+                lambda: self.client.inspect_container(container_id)
+            )
         return found
 
     def _inspect_image(self, reference: str) -> Mapping[str, Any] | None:
