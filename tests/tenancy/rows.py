@@ -31,6 +31,12 @@ VALUES: dict[str, dict[str, str]] = {
         "checksum": "encode(sha256(gen_random_uuid()::text::bytea), 'hex')",
         "stored_checksum": "encode(sha256(gen_random_uuid()::text::bytea), 'hex')",
     },
+    "credit_lots": {"available_credits": "1", "granted_credits": "2"},
+    "subscriptions": {
+        "current_period_end": "now() + interval '1 month'",
+        "billing_period_end": "now() + interval '1 month'",
+    },
+    "billing_periods": {"period_end": "now() + interval '1 month'"},
     "idempotency_keys": {"name": "sha256(gen_random_uuid()::text::bytea)"},
 }
 BY_TYPE: dict[str, str] = {

@@ -12,6 +12,9 @@ BOUND = ("vexxy_request", "vexxy_worker")
 DENIED = {"42501", "23514"}
 # What is known of the world and belongs to nobody: workers may read or add to it.
 SHARED = {
+    # Plans and their prices are public.
+    "vexxy_request select billing_plans",
+    "vexxy_worker select billing_plans",
     "vexxy_worker select advisory_changes",
     "vexxy_worker insert advisory_states",
 }

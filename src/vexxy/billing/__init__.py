@@ -1,5 +1,6 @@
-"""What things cost and what a plan allows.
+"""What things cost, what a plan allows, what was used and what is owed.
 
-**Owns:** the tiers of the contract (section 4), the price of an analysis.
-**Does not own:** analyses: it is told what ran and for how long.
+**Owns:** plans, prices, the ledger of credits, usage, subscriptions and their periods,
+quotas, invoices.
+**Does not own:** analyses: it is told what ran, a price and a key.
 """

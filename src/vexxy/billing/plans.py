@@ -15,7 +15,7 @@ _ENTERPRISE: Final = _PROFESSIONAL | {
     Feature.CUSTOM_INTEGRATIONS,
 }
 
-PLANS: Final[Mapping[Tier, Plan]] = {
+PLANS: Final[Mapping[str, Plan]] = {
     plan.tier: plan
     for plan in (
         Plan(Tier.FREE, 10, 100, priority=0, features=_FREE),

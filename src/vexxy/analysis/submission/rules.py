@@ -92,9 +92,7 @@ def _or(given: int | None, preset: int) -> int:
     return preset if given is None else given
 
 
-def allowed(
-    config: Config, features: frozenset[Feature]
-) -> tuple[Config, tuple[Feature, ...]]:
+def allowed(config: Config, features: frozenset[str]) -> tuple[Config, tuple[Feature, ...]]:
     """Return what of it the plan includes, and the features it would have needed."""
     skipped: list[Feature] = []
     if config.enable_code_coverage and Feature.REACHABILITY_ANALYSIS not in features:

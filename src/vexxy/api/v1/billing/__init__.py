@@ -1,0 +1,1 @@
+"""`/billing`: plans, credits, use, invoices (contract, section 4)."""
