@@ -2,7 +2,8 @@
 
 A plan's version never changes once somebody may be on it. An organization has one live
 subscription at most; those that ended stay as its history. A period is one month of
-quotas and allowance, whole days in UTC, and there is one for each start.
+quotas and allowance, whole days in UTC, and there is one for each start. What became of
+a subscription is kept step by step; a quote holds a price for some minutes.
 
 Expand step: nothing reads these tables yet.
 """
@@ -48,7 +49,10 @@ create table subscriptions (
   current_period_end timestamptz not null,
   billing_period_start timestamptz not null,
   billing_period_end timestamptz not null,
+  billing_fee_cents bigint not null default 0
+    constraint ck_subscriptions_billing_fee_cents check (billing_fee_cents >= 0),
   trial_end timestamptz,
+  trial_converts boolean not null default false,
   cancel_at_period_end boolean not null default false,
   canceled_at timestamptz,
   ended_at timestamptz,
@@ -57,8 +61,14 @@ create table subscriptions (
   scheduled_tier text,
   scheduled_plan_version integer,
   scheduled_interval text,
+  revision bigint not null default 1
+    constraint ck_subscriptions_revision check (revision > 0),
   stripe_subscription_id text
     constraint uq_subscriptions_stripe_subscription_id unique,
+  due_at timestamptz generated always as (least(
+    current_period_end,
+    case when status = 'trialing' then trial_end end,
+    case when status = 'past_due' then payment_grace_until end)) stored,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint ck_subscriptions_current_period
@@ -81,12 +91,17 @@ create table billing_periods (
   period_end timestamptz not null,
   tier text not null,
   plan_version integer not null,
+  parts jsonb not null default '[]',
   analysis_limit bigint,
   credit_limit bigint,
+  granted_credits bigint not null default 0
+    constraint ck_billing_periods_granted_credits check (granted_credits >= 0),
+  grant_keys jsonb not null default '[]',
   analyses bigint not null default 0
     constraint ck_billing_periods_analyses check (analyses >= 0),
   credits_used bigint not null default 0
     constraint ck_billing_periods_credits_used check (credits_used >= 0),
+  usage_start timestamptz not null,
   closed_at timestamptz,
   created_at timestamptz not null default now(),
   constraint ck_billing_periods_period check (period_start < period_end),
@@ -94,6 +109,62 @@ create table billing_periods (
     foreign key (organization_id, subscription_id)
     references subscriptions (organization_id, id),
   constraint uq_billing_periods_subscription_id unique (subscription_id, period_start)
+)
+"""
+
+OF_SUBSCRIPTION = """
+    foreign key (organization_id, subscription_id)
+    references subscriptions (organization_id, id)
+"""
+
+HISTORY = f"""
+create table subscription_history (
+  id uuid constraint pk_subscription_history primary key,
+  organization_id uuid not null
+    constraint fk_subscription_history_organization_id references organizations (id),
+  subscription_id uuid not null,
+  revision bigint not null,
+  kind text not null,
+  effective_at timestamptz not null,
+  before_state jsonb,
+  after_state jsonb not null,
+  reason text not null default '',
+  created_at timestamptz not null default now(),
+  constraint fk_subscription_history_subscription_id {OF_SUBSCRIPTION},
+  constraint uq_subscription_history_subscription_id unique (subscription_id, revision)
+)
+"""
+
+ITEMS = f"""
+create table subscription_items (
+  id uuid constraint pk_subscription_items primary key,
+  organization_id uuid not null
+    constraint fk_subscription_items_organization_id references organizations (id),
+  subscription_id uuid not null,
+  metric text not null,
+  tier text not null,
+  plan_version integer not null,
+  stripe_subscription_item_id text
+    constraint uq_subscription_items_stripe_subscription_item_id unique,
+  created_at timestamptz not null default now(),
+  ended_at timestamptz,
+  constraint fk_subscription_items_subscription_id {OF_SUBSCRIPTION}
+)
+"""
+
+QUOTES = f"""
+create table subscription_quotes (
+  id uuid constraint pk_subscription_quotes primary key,
+  organization_id uuid not null
+    constraint fk_subscription_quotes_organization_id references organizations (id),
+  subscription_id uuid not null,
+  revision bigint not null,
+  change jsonb not null,
+  preview jsonb not null,
+  created_at timestamptz not null,
+  expires_at timestamptz not null,
+  accepted_at timestamptz,
+  constraint fk_subscription_quotes_subscription_id {OF_SUBSCRIPTION}
 )
 """
 
@@ -109,9 +180,9 @@ def upgrade() -> None:
         "create unique index uq_subscriptions_live on subscriptions (organization_id)"
         " where status not in ('canceled', 'incomplete_expired')"
     )
-    # What a sweep for ended periods reads.
+    # What a sweep for ended periods, trials and times of grace reads.
     op.execute(
-        "create index ix_subscriptions_due on subscriptions (current_period_end)"
+        "create index ix_subscriptions_due on subscriptions (due_at, id)"
         " where status not in ('canceled', 'incomplete_expired')"
     )
     tenancy.protect("subscriptions", grants="select, insert, update")
@@ -125,9 +196,33 @@ def upgrade() -> None:
         " on billing_periods (organization_id, period_start)"
     )
     tenancy.protect("billing_periods", grants="select, insert, update")
+    for statement in (HISTORY, ITEMS, QUOTES):
+        op.execute(statement)
+    op.execute(
+        "create unique index uq_subscription_items_open"
+        " on subscription_items (subscription_id, metric) where ended_at is null"
+    )
+    op.execute(
+        "create index ix_subscription_history_organization_id"
+        " on subscription_history (organization_id, created_at)"
+    )
+    op.execute(
+        "create index ix_subscription_quotes_organization_id"
+        " on subscription_quotes (organization_id, expires_at)"
+    )
+    tenancy.protect("subscription_history", grants="select, insert")
+    tenancy.protect("subscription_items", grants="select, insert, update")
+    tenancy.protect("subscription_quotes", grants="select, insert, update")
 
 
 def downgrade() -> None:
     """Remove them."""
-    for table in ("billing_periods", "subscriptions", "billing_plans"):
+    for table in (
+        "subscription_quotes",
+        "subscription_items",
+        "subscription_history",
+        "billing_periods",
+        "subscriptions",
+        "billing_plans",
+    ):
         op.execute(f"drop table {table}")
