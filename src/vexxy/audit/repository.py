@@ -1,6 +1,8 @@
 """SQL of the acts."""
 
 import json
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -22,6 +24,24 @@ _INSERT: Final = text(
     " :resource_type, :resource_id, cast(:before_state as jsonb),"
     " cast(:after_state as jsonb), cast(:context as jsonb), cast(:ip_address as inet),"
     " :user_agent)"
+)
+
+_REMOVE: Final = text("select owner, entries from vexxy_audit_remove(:before, :rows)")
+_NAMES_NOBODY: Final = (
+    "before_state is null and after_state is null and ip_address is null"
+    " and user_agent is null and metadata = '{\"erased\": true}'"
+)
+# By position, so that a second run goes on where the first one ended.
+_BLANK: Final = text(
+    "update billing_audit_log set before_state = null, after_state = null,"  # noqa: S608  a constant
+    " ip_address = null, user_agent = null, metadata = '{\"erased\": true}'"
+    " where id in (select id from billing_audit_log"
+    f" where organization_id = :organization_id and not ({_NAMES_NOBODY})"
+    " order by position limit :rows)"
+)
+_UNBLANKED: Final = text(
+    "select count(*) from billing_audit_log"  # noqa: S608  a constant
+    f" where organization_id = :organization_id and not ({_NAMES_NOBODY})"
 )
 
 
@@ -52,6 +72,29 @@ def append(session: Session, act: Act) -> UUID:
     }
     session.execute(_INSERT, values)
     return entry_id
+
+
+def remove_older(
+    session: Session, *, before: datetime, limit: int
+) -> Mapping[UUID | None, int]:
+    """Remove entries of before the instant; return how many, by organization.
+
+    The database writes down what it removes, and refuses an instant of the last year.
+    """
+    rows = session.execute(_REMOVE, {"before": before, "rows": limit})
+    return {row.owner: row.entries for row in rows}
+
+
+def blank(session: Session, organization_id: UUID, *, limit: int) -> int:
+    """Empty what may name a person in entries of an organization that is being erased."""
+    values = {"organization_id": organization_id, "rows": limit}
+    return session.execute(_BLANK, values).rowcount  # type: ignore[attr-defined, no-any-return]
+
+
+def count_unblanked(session: Session, organization_id: UUID) -> int:
+    """Return how many entries of an organization still say more than who did what."""
+    values = {"organization_id": organization_id}
+    return int(session.execute(_UNBLANKED, values).scalar_one())
 
 
 def _json(state: State | None) -> str | None:
