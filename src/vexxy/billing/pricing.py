@@ -1,6 +1,8 @@
-"""The price of one analysis, in credits (contract, section 4)."""
+"""What is charged: credits for an analysis (contract, section 4), cents for the rest."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Final
 
 from vexxy.billing.types import Options
@@ -27,3 +29,34 @@ def analysis_credits(options: Options, duration: timedelta) -> int:
         + COVERAGE_CREDITS * options.coverage
         + max(timedelta(0), duration) // CREDIT_PER
     )
+
+
+def rounded(cents: Decimal) -> int:
+    """Return whole cents, a half away from zero: the one rule of rounding.
+
+    What is owed and what is given back for the same thing cancel out.
+    """
+    return int(cents.to_integral_value(ROUND_HALF_UP))
+
+
+def allocated(total_cents: int, parts: Sequence[Decimal]) -> list[int]:
+    """Return whole cents for each part that sum to the total exactly.
+
+    Each part gets its whole cents; those that are left go to the largest fractions, the
+    earlier part first among equals.
+
+    Args:
+        total_cents: What the parts shall sum to.
+        parts: Exact amounts in cents; they sum to the total within half a cent each.
+
+    Raises:
+        ValueError: The total is further from the parts than rounding can explain.
+    """
+    floors = [int(part.to_integral_value(ROUND_FLOOR)) for part in parts]
+    left = total_cents - sum(floors)
+    if not 0 <= left <= len(parts):
+        raise ValueError(f"{total_cents} cents cannot be divided into these parts")
+    order = sorted(range(len(parts)), key=lambda n: (floors[n] - parts[n], n))
+    for number in order[:left]:
+        floors[number] += 1
+    return floors

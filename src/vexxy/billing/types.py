@@ -88,6 +88,7 @@ class Plan:
         version: Of the plan; a subscriber keeps theirs until they are moved.
         monthly_price_cents: None where a month cannot be bought.
         annual_price_cents: None where a year cannot be bought.
+        currency: Of its prices, ISO 4217 in lower case, as Stripe writes it.
         metrics: By name; the analyses and credits above are not among them.
     """
 
@@ -101,6 +102,7 @@ class Plan:
     monthly_price_cents: int | None = None
     annual_price_cents: int | None = None
     trial_days: int = 0
+    currency: str = "usd"
     metrics: Mapping[str, MetricTerms] = field(default_factory=dict)
 
 
