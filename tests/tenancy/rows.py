@@ -36,6 +36,7 @@ VALUES: dict[str, dict[str, str]] = {
         "current_period_end": "now() + interval '1 month'",
         "billing_period_end": "now() + interval '1 month'",
     },
+    "billing_entitlements": {"limit_value": "1"},
     "billing_periods": {"period_end": "now() + interval '1 month'"},
     "idempotency_keys": {"name": "sha256(gen_random_uuid()::text::bytea)"},
 }
