@@ -4,6 +4,7 @@
  *
  * The maps are read first and the main source is drained before the two are compared,
  * so that an event still on its way counts as told. */
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,14 +160,35 @@ static bool find_mapping(pid_t process_id, unsigned long long address, struct ma
 	return found;
 }
 
+/* Where the first thread ended, only the others still show the mappings: the one that
+ * made this one, or, when it was the first itself, any that is left.
+ */
+static bool find_by_threads(const struct mapping_event *event, struct mapping *out)
+{
+	char path[64];
+	const struct dirent *entry;
+	bool found = find_mapping(event->thread_id, event->address, out);
+	DIR *threads;
+
+	if (found)
+		return true;
+	snprintf(path, sizeof(path), "/proc/%d/task", event->process_id);
+	threads = opendir(path);
+	while (threads && !found && (entry = readdir(threads)))
+		found = atoi(entry->d_name) > 0 &&
+			find_mapping(atoi(entry->d_name), event->address, out);
+	if (threads)
+		closedir(threads);
+	return found;
+}
+
 void mappings_resolve(const struct mapping_event *event)
 {
 	struct mapping mapping;
 	struct file_event *file = &mapping.file;
 
-	/* Where the first thread ended, only the others still show the mappings. */
 	if (!find_mapping(event->process_id, event->address, &mapping) &&
-	    !find_mapping(event->thread_id, event->address, &mapping)) {
+	    !find_by_threads(event, &mapping)) {
 		unresolved++;
 		return;
 	}

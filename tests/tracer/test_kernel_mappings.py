@@ -89,6 +89,25 @@ def test_what_the_kernel_could_not_look_up_is_read_from_proc(
 
 
 @pytest.mark.usefixtures("always_busy")
+def test_what_a_first_thread_mapped_is_found_by_those_that_outlive_it(
+    agent: Path, python: Python, code: Path
+) -> None:
+    with recorded(agent, python(PROTECT + FIRST_THREAD_ENDS, code)) as (target, recording):
+        recording._agent.send_signal(signal.SIGSTOP)
+        stdin, stdout = target.parent.stdin, target.parent.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write(b"go\n")
+        stdin.flush()
+        assert stdout.readline() == b"done\n"
+        recording._agent.send_signal(signal.SIGCONT)
+        trace = recording.stop()
+
+    assert Use.MAPPED in uses_of(trace, code)
+    assert gaps_of(trace) == set()
+
+
+@pytest.mark.usefixtures("always_busy")
 def test_executable_memory_that_is_no_file_is_no_gap(
     agent: Path, python: Python, code: Path
 ) -> None:
