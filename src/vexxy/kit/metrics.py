@@ -107,6 +107,40 @@ WEBHOOK_SECONDS: Final = Histogram(
 CREDITS: Final = Counter(
     "vexxy_credits_total", "Credits moved: held, settled, released", ("kind",)
 )
+LEDGER_POSTINGS: Final = Counter(
+    "vexxy_ledger_postings_total", "Transactions written to the ledger", ("kind",)
+)
+PERIOD_ROLLOVERS: Final = Counter(
+    "vexxy_billing_rollovers_total", "Periods of subscriptions that were rolled over"
+)
+USAGE_EVENTS: Final = Counter(
+    "vexxy_usage_events_total", "Usage events that were sent", ("outcome",)
+)
+USAGE_LAG_SECONDS: Final = Histogram(
+    "vexxy_usage_lag_seconds",
+    "Time from what was used to the event about it",
+    buckets=LONG_SECONDS,
+)
+PAYMENT_REFUSALS: Final = Counter(
+    "vexxy_payment_refusals_total", "Acts answered 402", ("metric", "reason")
+)
+OVERAGES: Final = Counter(
+    "vexxy_quota_overages_total", "Acts that passed beyond a soft cap", ("metric",)
+)
+GRACE_PERIODS: Final = Counter(
+    "vexxy_grace_periods_total", "Times of grace that began", ("metric",)
+)
+USAGE_ALERTS: Final = Counter(
+    "vexxy_usage_alerts_total", "Alerts of usage that were sent", ("metric", "percent")
+)
+QUOTA_UNREAD: Final = Counter(
+    "vexxy_quota_unread_total",
+    "Acts whose quota could not be read: passed or refused",
+    ("metric", "outcome"),
+)
+API_CALLS_UNWRITTEN: Final = Counter(
+    "vexxy_api_calls_flush_failures_total", "Times counted calls could not be written"
+)
 
 EVERY: Final[tuple[Counter | Histogram, ...]] = (
     HTTP_REQUESTS,
@@ -122,4 +156,14 @@ EVERY: Final[tuple[Counter | Histogram, ...]] = (
     QUOTA_REFUSALS,
     WEBHOOK_SECONDS,
     CREDITS,
+    LEDGER_POSTINGS,
+    PERIOD_ROLLOVERS,
+    USAGE_EVENTS,
+    USAGE_LAG_SECONDS,
+    PAYMENT_REFUSALS,
+    OVERAGES,
+    GRACE_PERIODS,
+    USAGE_ALERTS,
+    QUOTA_UNREAD,
+    API_CALLS_UNWRITTEN,
 )

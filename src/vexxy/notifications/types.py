@@ -14,6 +14,7 @@ class EventType(StrEnum):
     ANALYSIS_FINISHED = "analysis.finished"
     ANALYSIS_REEVALUATED = "analysis.reevaluated"
     SUBSCRIPTION_CHANGED = "subscription.changed"
+    USAGE_THRESHOLD_REACHED = "usage.threshold_reached"
     TEST = "test"
 
 
