@@ -1,5 +1,7 @@
 """Why the ledger refuses; a refusal leaves everything as it was."""
 
+from uuid import UUID
+
 from vexxy.kit.errors import Conflict, InvalidInput, NotFound, QuotaExceeded
 
 
@@ -66,3 +68,31 @@ class HoldNotExpired(Conflict):
 
 class RefundExceedsCharge(Conflict):
     """More is to be given back than is left of the charge."""
+
+
+class AdjustmentExceedsBalance(Conflict):
+    """More is to be taken than is available."""
+
+    def __init__(self, *, taken_credits: int, available_credits: int) -> None:
+        super().__init__(
+            f"{taken_credits} credits are more than the {available_credits} available",
+            hint="what is held by running analyses cannot be taken",
+        )
+
+
+class InvalidKey(InvalidInput):
+    """A key has 1 to 300 characters."""
+
+    def __init__(self) -> None:
+        super().__init__("a key of the ledger has 1 to 300 characters")
+
+
+class InvalidExpiry(InvalidInput):
+    """What is over before it begins holds nothing."""
+
+
+class NoSuchOrganization(NotFound):
+    """There is no organization of that id, or not for who asks."""
+
+    def __init__(self, organization_id: UUID) -> None:
+        super().__init__(f"there is no organization {organization_id}")

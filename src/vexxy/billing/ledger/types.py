@@ -1,11 +1,13 @@
 """Values of the ledger: requests in, transactions out. Credits are whole numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
+
+from vexxy.kit.errors import VexxyError
 
 # Far below the 64 bits of the database: sums of sums stay exact.
 CREDITS_MAX: Final = 10**12
@@ -100,7 +102,8 @@ class Hold:
     """Set credits aside until it is known how many of them are due.
 
     Attributes:
-        expires_at: When the hold lapses if nothing ended it before.
+        expires_at: When the hold lapses if nothing ended it before. It is no part of the
+            fact: asked again with another one, the hold stays as it is.
         unlimited: The plan has no limit: nothing is set aside, and the settlement is
             recorded without touching a lot.
     """
@@ -176,11 +179,6 @@ class Adjust:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExpireLots:
-    """Book as lost what is left of every lot whose time is over."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
     """Record a fact of billing that moves no credits."""
 
@@ -190,7 +188,7 @@ class Note:
     stripe_event_id: str | None = None
 
 
-Request = Grant | Hold | Settle | Release | Refund | Revoke | Adjust | ExpireLots | Note
+Request = Grant | Hold | Settle | Release | Refund | Revoke | Adjust | Note
 
 
 # --- what the ledger holds -----------------------------------------------------------
@@ -211,7 +209,8 @@ class Posted:
 
     Attributes:
         sequence: Position in the organization's record, from 1, without gaps.
-        credits: What was asked for: granted, held, charged, given back.
+        credits: How many it is about: granted, held, charged, released, given back.
+        asked_credits: Of a refund or a revocation, None where all was asked for.
         credits_amount: What the organization owns more by it (negative: less).
         balance_after: What it owned right after: available and held.
         resolves: Sequence of the hold that it ends.
@@ -241,14 +240,18 @@ class Posted:
     analysis_job_id: UUID | None = None
     description: str = ""
     stripe_event_id: str | None = None
+    asked_credits: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lot:
-    """Credits that were granted together and expire together; its id is the grant's.
+    """Credits that were granted together and expire together.
+
+    Its id is that of the transaction that opened it: a grant, an adjustment, or a refund
+    of what came from a lot that is over.
 
     Attributes:
-        sequence: Of the grant: among equals the older lot is spent first.
+        sequence: Of that transaction: among equals the older lot is spent first.
     """
 
     id: UUID
@@ -281,6 +284,24 @@ class State:
     by_key: Mapping[str, Posted] = field(default_factory=dict)
     resolved: Mapping[int, Posted] = field(default_factory=dict)
     refunded: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of requests.
+
+    Attributes:
+        state: After them.
+        answers: One a request, in their order: the transaction, now or from the first
+            time, or why there is none.
+        rows: The transactions to be written, in the order of the record.
+        lots: Those that are new or other than before.
+    """
+
+    state: State
+    answers: Sequence[Posted | VexxyError]
+    rows: Sequence[Posted]
+    lots: Sequence[Lot]
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ create table billing_events (
   key text not null
     constraint ck_billing_events_key check (length(key) between 1 and 300),
   credits bigint not null,
+  asked_credits bigint,
   entry_accounts ledger_account[] not null,
   entry_lots uuid[] not null,
   entry_credits bigint[] not null,
@@ -111,6 +112,14 @@ create table credit_lots (
 )
 """
 
+# How far a sweep has come; only there to keep the next one short.
+MARKS = """
+create table ledger_marks (
+  name text constraint pk_ledger_marks primary key,
+  reached_at timestamptz not null
+)
+"""
+
 INDEXES = (
     # A hold ends once, whatever two callers do at the same moment.
     (
@@ -145,7 +154,7 @@ def upgrade() -> None:
     """Create the record, its projections, and what they refuse."""
     accounts = ", ".join(f"'{name}'" for name in ACCOUNTS)
     op.execute(f"create type ledger_account as enum ({accounts})")
-    for statement in (SUM, EVENTS, ACCOUNT_TABLE, LOTS, *INDEXES):
+    for statement in (SUM, EVENTS, ACCOUNT_TABLE, LOTS, MARKS, *INDEXES):
         op.execute(statement)
     tenancy.protect("billing_events", grants="select, insert")
     op.execute(
@@ -158,6 +167,7 @@ def upgrade() -> None:
     )
     for table in ("credit_accounts", "credit_lots"):
         tenancy.protect(table, grants="select, insert, update")
+    tenancy.system_only("ledger_marks")
     # The projection that the contract names; what it says is the ledger's to write.
     op.execute(
         "grant update (credit_balance) on organizations to vexxy_request, vexxy_worker"
@@ -174,7 +184,7 @@ def downgrade() -> None:
     op.execute(
         "revoke update (credit_balance) on organizations from vexxy_request, vexxy_worker"
     )
-    for table in ("credit_lots", "credit_accounts", "billing_events"):
+    for table in ("ledger_marks", "credit_lots", "credit_accounts", "billing_events"):
         op.execute(f"drop table {table}")
     op.execute("drop function vexxy_sum(bigint[])")
     op.execute("drop type ledger_account")
