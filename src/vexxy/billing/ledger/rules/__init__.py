@@ -1,0 +1,1 @@
+"""What becomes of requests, decided without storage: values in, values out."""
