@@ -51,6 +51,7 @@ create table subscriptions (
   billing_period_end timestamptz not null,
   billing_fee_cents bigint not null default 0
     constraint ck_subscriptions_billing_fee_cents check (billing_fee_cents >= 0),
+  billing_charged boolean not null default false,
   trial_end timestamptz,
   trial_converts boolean not null default false,
   cancel_at_period_end boolean not null default false,
@@ -101,6 +102,7 @@ create table billing_periods (
     constraint ck_billing_periods_analyses check (analyses >= 0),
   credits_used bigint not null default 0
     constraint ck_billing_periods_credits_used check (credits_used >= 0),
+  revenue_at_start bigint not null default 0,
   usage_start timestamptz not null,
   closed_at timestamptz,
   created_at timestamptz not null default now(),
