@@ -170,3 +170,13 @@ class TooManyKeys(Conflict):
 
 class ForeignTenant(Conflict):
     """Base VEXxy names an organization or a user that is not its own."""
+
+
+class TenantClosed(Conflict):
+    """Base VEXxy names an organization that was erased, or is being erased."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this organization was erased and does not come back",
+            hint="found a new organization, with a new id",
+        )

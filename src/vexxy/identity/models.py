@@ -13,7 +13,8 @@ from vexxy.kit.db import Base
 class Organization(Base):
     """A tenant; `credit_balance` is a projection of the ledger.
 
-    `synced_at` is set on the organizations of base VEXxy and on no other.
+    `synced_at` is set on the organizations of base VEXxy and on no other. `closed_at` is
+    when its erasure was asked for, `erased_at` when that was done.
     """
 
     __tablename__ = "organizations"
@@ -24,6 +25,8 @@ class Organization(Base):
     stripe_customer_id: Mapped[str | None]
     credit_balance: Mapped[int] = mapped_column(default=0)
     synced_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    erased_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

@@ -127,3 +127,9 @@ def revoke_invitations_by(session: Session, user_id: UUID) -> int:
         .returning(Invitation.id)
     )
     return len(session.scalars(statement).all())
+
+
+def find_organization_name(session: Session, organization_id: UUID) -> str | None:
+    """Return what the organization is called, None where the session sees none."""
+    query = select(Organization.name).where(Organization.id == organization_id)
+    return session.scalars(query).one_or_none()

@@ -180,6 +180,11 @@ def read_account(session: Session, identity: Identity) -> Account:
     return repository.get_account(session, identity.user_id)
 
 
+def find_organization_name(session: Session, organization_id: UUID) -> str | None:
+    """Return what the organization is called, None where the session sees none."""
+    return repository.find_organization_name(session, organization_id)
+
+
 def spend_proof(database: Database, tools: Tools, identity: Identity) -> None:
     """Count an attempt of somebody signed in to prove their password.
 

@@ -28,10 +28,11 @@ def lock_organization(session: Session, organization_id: UUID) -> None:
     """Lock an organization until the transaction ends.
 
     Two owners who remove each other at once queue here, and the second finds out that
-    they would be the last.
+    they would be the last. Rows that name the organization may be added meanwhile: whoever
+    adds one and then waits for the organization's money must not be waited for here.
     """
     query = select(Organization.id).where(Organization.id == organization_id)
-    session.execute(query.with_for_update())
+    session.execute(query.with_for_update(key_share=True))
 
 
 def count_owners(session: Session, organization_id: UUID) -> int:
@@ -42,6 +43,48 @@ def count_owners(session: Session, organization_id: UUID) -> int:
         User.is_active,
     )
     return session.scalars(query).one()
+
+
+def count_active(session: Session, organization_id: UUID) -> int:
+    """Return how many active users an organization has."""
+    query = select(func.count()).where(
+        User.organization_id == organization_id, User.is_active
+    )
+    return session.scalars(query).one()
+
+
+def count_active_by_organization(
+    session: Session, organization_ids: Sequence[UUID]
+) -> dict[UUID, int]:
+    """Return how many active users organizations have; as SYSTEM."""
+    query = (
+        select(User.organization_id, func.count())
+        .where(User.organization_id.in_(organization_ids), User.is_active)
+        .group_by(User.organization_id)
+    )
+    return {row[0]: row[1] for row in session.execute(query)}
+
+
+def is_active(session: Session, organization_id: UUID, user_id: UUID) -> bool:
+    """Return whether a user is an active one of the organization."""
+    query = select(User.id).where(
+        User.id == user_id, User.organization_id == organization_id, User.is_active
+    )
+    return session.scalars(query).one_or_none() is not None
+
+
+def list_active(
+    session: Session, organization_id: UUID, roles: Sequence[str], *, limit: int
+) -> Sequence[Member]:
+    """Return active members in these roles, oldest first."""
+    query = (
+        select(*_MEMBER)
+        .where(
+            User.organization_id == organization_id, User.is_active, User.role.in_(roles)
+        )
+        .order_by(User.created_at, User.id)
+    )
+    return [_member(row) for row in session.execute(query.limit(limit))]
 
 
 def list_members(
@@ -124,6 +167,27 @@ def list_invitations(
     )
     rows = session.execute(query.limit(limit).offset(offset))
     return total, [_invitation(row) for row in rows]
+
+
+def count_invited(session: Session, organization_id: UUID, *, other_than: str) -> int:
+    """Return how many addresses but one have an offer that could still be accepted."""
+    query = select(func.count(models.Invitation.email.distinct())).where(
+        models.Invitation.organization_id == organization_id,
+        models.Invitation.expires_at > func.now(),
+        models.Invitation.email != other_than,
+        *_is_open(),
+    )
+    return session.scalars(query).one()
+
+
+def find_inviting(session: Session, digest: bytes) -> UUID | None:
+    """Return the organization of an invitation that holds; nothing is locked."""
+    query = select(models.Invitation.organization_id).where(
+        models.Invitation.digest == digest,
+        models.Invitation.expires_at > func.now(),
+        *_is_open(),
+    )
+    return session.scalars(query).one_or_none()
 
 
 def revoke_invitations(

@@ -1,7 +1,7 @@
 """Members: listing, changing, inviting, joining."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -32,10 +32,22 @@ from vexxy.identity.passwords import rules as password_rules
 from vexxy.identity.ports import Tools
 from vexxy.identity.throttle import rules as counters
 from vexxy.identity.throttle import service as throttle
-from vexxy.identity.types import Account, Identity, Letter, Role, SignedIn
+from vexxy.identity.types import (
+    Account,
+    Identity,
+    Letter,
+    Permission,
+    Role,
+    SignedIn,
+)
 from vexxy.kit.db import Database
 
 TOKEN_BYTES: Final = 32
+# As many as get a letter about what concerns all who govern.
+PERMITTED_MAX: Final = 100
+
+# Asked for an organization before a user of it is added; refuses by raising.
+Admission = Callable[[UUID], object]
 
 
 def change(
@@ -116,6 +128,38 @@ def list_members(
     return repository.list_members(
         session, identity.organization_id, limit=limit, offset=offset
     )
+
+
+def count_seats(session: Session, organization_id: UUID) -> int:
+    """Return how many active users an organization has."""
+    return repository.count_active(session, organization_id)
+
+
+def count_offered(session: Session, organization_id: UUID, *, besides: str) -> int:
+    """Return how many people but one could join by an invitation that holds.
+
+    Raises:
+        UnusableAddress: The one that is left out is no address.
+    """
+    address = identity_rules.normal_email(besides)
+    return repository.count_invited(session, organization_id, other_than=address)
+
+
+def has_seat(session: Session, organization_id: UUID, user_id: UUID) -> bool:
+    """Return whether a user is an active one of the organization."""
+    return repository.is_active(session, organization_id, user_id)
+
+
+def list_permitted(
+    session: Session, organization_id: UUID, permission: Permission
+) -> Sequence[Member]:
+    """Return the active members whose role permits something, at most 100."""
+    roles = [
+        role.value
+        for role, permitted in identity_rules.PERMISSIONS.items()
+        if permission in permitted
+    ]
+    return repository.list_active(session, organization_id, roles, limit=PERMITTED_MAX)
 
 
 def rename(session: Session, identity: Identity, name: str, *, actor: Actor) -> Account:
@@ -239,9 +283,22 @@ def revoke_invitation(
 
 
 def accept(
-    session: Session, tools: Tools, acceptance: Acceptance, *, origin: Origin
+    session: Session,
+    tools: Tools,
+    acceptance: Acceptance,
+    *,
+    origin: Origin,
+    admission: Admission | None = None,
 ) -> SignedIn:
     """Create the invited user and sign them in; an invitation is accepted once.
+
+    Args:
+        session: Of the SYSTEM role.
+        tools: For the password and the token.
+        acceptance: The token, and who takes the place.
+        origin: Where the request came from.
+        admission: Asked whether the organization may have one more user, before anything
+            is locked; what it raises leaves the invitation as it is.
 
     Raises:
         LinkExpired: Unknown, used, withdrawn or expired.
@@ -250,7 +307,11 @@ def accept(
     """
     password_rules.check(acceptance.password, email="")
     hashed = tools.passwords.hash(acceptance.password)  # before a row is locked
-    found = repository.accept(session, identity_rules.digest(acceptance.token))
+    digest = identity_rules.digest(acceptance.token)
+    inviting = repository.find_inviting(session, digest)
+    if inviting is not None and admission is not None:
+        admission(inviting)
+    found = repository.accept(session, digest)
     if found is None:
         raise LinkExpired
     organization_id, invitation = found

@@ -16,6 +16,7 @@ class OrganizationRow(NamedTuple):
 
     name: str
     synced_at: datetime | None
+    closed_at: datetime | None
 
 
 class UserRow(NamedTuple):
@@ -41,11 +42,11 @@ def add_organization(
 
 
 def lock_organization(session: Session, organization_id: UUID) -> OrganizationRow | None:
-    """Return an organization, locked until the transaction ends."""
+    """Return an organization, locked until the transaction ends; see `members`."""
     query = (
-        select(Organization.name, Organization.synced_at)
+        select(Organization.name, Organization.synced_at, Organization.closed_at)
         .where(Organization.id == organization_id)
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
     row = session.execute(query).one_or_none()
     return None if row is None else OrganizationRow(*row)

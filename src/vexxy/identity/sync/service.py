@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from vexxy.audit import service as audit
 from vexxy.audit.types import Act, Actor
 from vexxy.identity import rules as identity_rules
-from vexxy.identity.errors import EmailTaken, ForeignTenant, NoSuchOrganization
+from vexxy.identity.errors import EmailTaken, ForeignTenant, NoSuchOrganization, TenantClosed
 from vexxy.identity.members import repository as members
 from vexxy.identity.members import service as member_service
 from vexxy.identity.members.types import Change
@@ -23,6 +23,7 @@ def organization(session: Session, told: CoreOrganization, *, actor: Actor) -> S
 
     Raises:
         ForeignTenant: The id is that of an organization that was founded here.
+        TenantClosed: It was erased, or is being erased.
     """
     slug = identity_rules.slug(told.name, told.id)
     created = repository.add_organization(
@@ -31,6 +32,8 @@ def organization(session: Session, told: CoreOrganization, *, actor: Actor) -> S
     before = repository.lock_organization(session, told.id)
     if before is None or before.synced_at is None:
         raise ForeignTenant("this organization was not founded by base VEXxy")
+    if before.closed_at is not None:
+        raise TenantClosed
     changed = created or before.name != told.name
     if changed:
         repository.set_organization(session, told.id, told.name)
@@ -56,6 +59,7 @@ def user(session: Session, told: CoreUser, *, actor: Actor) -> Synced:
             of another organization.
         EmailTaken: Somebody else has the address, in whatever organization.
         LastOwner: Nobody would own the organization.
+        TenantClosed: The organization was erased, or is being erased.
     """
     email = identity_rules.normal_email(told.email)
     home = repository.lock_organization(session, told.organization_id)
@@ -63,6 +67,8 @@ def user(session: Session, told: CoreUser, *, actor: Actor) -> Synced:
         raise NoSuchOrganization
     if home.synced_at is None:
         raise ForeignTenant("this organization was not founded by base VEXxy")
+    if home.closed_at is not None:
+        raise TenantClosed
     created = _created(session, told, email=email, actor=actor)
     if created:
         return Synced(told.id, created=True, changed=True)
