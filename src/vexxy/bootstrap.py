@@ -12,11 +12,11 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from vexxy.advisories.ports import Feed, Histories, History, PatchSource
 from vexxy.analysis.ports import Tools
 from vexxy.analysis.submission.ports import Entitlements
+from vexxy.billing.catalog import service as catalog
+from vexxy.billing.catalog.service import Plans
 from vexxy.billing.plans import OneTier
-from vexxy.billing.types import Tier
 from vexxy.evidence import rules as evidence_rules
 from vexxy.evidence.ports import BlobStore
 from vexxy.identity.errors import UnusableKey
@@ -29,15 +29,11 @@ from vexxy.identity.types import Limits, Policy
 from vexxy.integrations.container_engine import connection, helper
 from vexxy.integrations.container_engine.adapter import Engine
 from vexxy.integrations.container_engine.helper import HelperRun
-from vexxy.integrations.debian.apt import Apt
-from vexxy.integrations.debian.patches import DebianPatches
-from vexxy.integrations.fixes.git import Clones, GitHistory
 from vexxy.integrations.http_driver.generator import HttpTraffic
 from vexxy.integrations.key_set import source as key_sets
 from vexxy.integrations.mail.smtp import SmtpMail
 from vexxy.integrations.object_storage import connection as object_storage
 from vexxy.integrations.object_storage.options import Options
-from vexxy.integrations.osv.feed import OsvFeed
 from vexxy.integrations.redis_buckets.adapter import RedisBuckets
 from vexxy.integrations.secret_files import folder as secret_files
 from vexxy.integrations.webhooks.sender import HttpSender
@@ -63,28 +59,6 @@ def engine(settings: Settings, *, runtime: str | None = None) -> Iterator[Engine
         yield found
     finally:
         found.close()
-
-
-def feed(settings: Settings) -> Feed:
-    """Return OSV's exports, or the mirror of them that is set."""
-    return OsvFeed(settings.osv_url)
-
-
-@contextmanager
-def debian_patches() -> Iterator[PatchSource]:
-    """Provide Debian's source packages, read through apt."""
-    with Apt() as apt:
-        yield DebianPatches(apt)
-
-
-def clones(folder: Path) -> Histories:
-    """Return the repositories below a folder of this machine."""
-    return Clones(folder)
-
-
-def history(path: Path) -> History:
-    """Return one repository on this machine."""
-    return GitHistory(path)
 
 
 def tools(settings: Settings, engine: ContainerEngine) -> Tools:
@@ -145,6 +119,7 @@ class Service:
         worker: The same for background work.
         system: PostgreSQL across organizations: queue, sign-in, sweeps, operators.
         identity: Keys, password hashing and mail.
+        plans: What can be subscribed to.
         entitlements: What each organization may use.
         evidence: Where the bytes of evidence lie.
         link_keys: What signs links to evidence, the newest first.
@@ -156,6 +131,7 @@ class Service:
     system: Database
     sealer: Sealer
     identity: IdentityTools
+    plans: Plans
     entitlements: Entitlements
     evidence: BlobStore
     link_keys: tuple[bytes, ...]
@@ -241,6 +217,8 @@ def service(
         for role in Role
     }
     try:
+        offered = plans(settings)
+        catalog.announce(databases[Role.SYSTEM], offered)
         yield Service(
             settings=settings,
             request=databases[Role.REQUEST],
@@ -248,13 +226,23 @@ def service(
             system=databases[Role.SYSTEM],
             sealer=Sealer(sealing_keys),
             identity=identity_tools(settings),
-            entitlements=OneTier(Tier(settings.default_tier)),
+            plans=offered,
+            entitlements=OneTier(offered.current(offered.default_tier)),
             evidence=evidence_store(settings),
             link_keys=evidence_rules.link_keys(sealing_keys),
         )
     finally:
         for database in databases.values():
             database.close()
+
+
+def plans(settings: ServiceSettings) -> Plans:
+    """Return the plans that can be subscribed to.
+
+    Raises:
+        InvalidInput: BILLING_CATALOG or DEFAULT_TIER cannot be used.
+    """
+    return Plans(catalog.load(settings.billing_catalog), settings.default_tier)
 
 
 def shared_buckets(settings: ServiceSettings) -> RedisBuckets | None:

@@ -244,8 +244,13 @@ class ServiceSettings(BaseSettings):
     request_timeout_seconds: int = Field(
         default=30, ge=1, le=600, description="When a request without an answer gets 504"
     )
-    default_tier: Literal["free", "starter", "professional", "enterprise"] = Field(
-        default="free", description="The plan of every organization without a subscription"
+    billing_catalog: str = Field(
+        default="vexxy",
+        description="The plans: a TOML file, or `vexxy` or `agents`, which ship",
+    )
+    default_tier: str | None = Field(
+        default=None,
+        description="The plan of who chose none; unset, the one that the catalog names",
     )
     sbom_bytes_max: int = Field(
         default=32 * 1024 * 1024,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from vexxy import bootstrap
+from vexxy import sources
 from vexxy.advisories import service
 from vexxy.advisories.errors import DatabaseNotFound
 from vexxy.advisories.types import DatabaseStatus, ImportReport
@@ -37,7 +37,7 @@ def update(
         updated = service.update(
             settings.database_path,
             wanted,
-            feed=bootstrap.feed(settings),
+            feed=sources.feed(settings),
             progress=listener,
         )
     failed = [one for one in updated if one.failure is not None]

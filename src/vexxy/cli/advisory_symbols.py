@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from vexxy import bootstrap
+from vexxy import sources
 from vexxy.advisories import derivation, knowledge, repository, service
 from vexxy.advisories.derivation import Fix
 from vexxy.advisories.errors import DatabaseNotFound
@@ -75,7 +75,7 @@ def debian(
 ) -> None:
     """Derive vulnerable functions from the security patches that Debian carries."""
     with (
-        bootstrap.debian_patches() as source,
+        sources.debian_patches() as source,
         console.listener(json_lines=json_progress) as listener,
     ):
         found = service.derive_debian_symbols(packages, source=source, progress=listener)
@@ -98,7 +98,7 @@ def records(
     wanted = [one for one in read if one is not None]
     with console.listener(json_lines=json_progress) as listener:
         found = derivation.derive_records(
-            wanted, histories=bootstrap.clones(repositories), progress=listener
+            wanted, histories=sources.clones(repositories), progress=listener
         )
     _keep(found, output)
 
@@ -121,7 +121,7 @@ def derive(
         text = source.read_text("utf-8", "replace")
         symbols = derivation.diff_symbols(text, source=f"diff {source.name}")
     elif commit:
-        history = bootstrap.history(source)
+        history = sources.history(source)
         symbols = tuple(
             symbol
             for one in commit

@@ -12,9 +12,10 @@ from typing import Final
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 
 from vexxy import bootstrap
+from vexxy.billing.catalog.service import Plans
 from vexxy.integrations.embedded_postgres import server as embedded_postgres
 from vexxy.integrations.embedded_postgres.server import Server
-from vexxy.kit.db import normalized
+from vexxy.kit.db import Database, Role, normalized
 from vexxy.kit.errors import InvalidInput
 from vexxy.migrations import service as migrations
 from vexxy.serving.errors import StartFailed
@@ -102,6 +103,20 @@ def migrate(url: str, *, tell: Telling) -> None:
             tell(f"waiting up to {DATABASE_SECONDS_MAX:.0f} s for the database")
             told = True
         time.sleep(1.0)
+
+
+def publish(url: str, plans: Plans) -> None:
+    """Store the versions of plans that are new.
+
+    Raises:
+        PlanChanged: A plan says something else than its published version.
+    """
+    database = Database(url, role=Role.SYSTEM, connections=1)
+    try:
+        with database.transaction() as session:
+            plans.publish(session)
+    finally:
+        database.close()
 
 
 def _unreachable(error: SQLAlchemyError) -> StartFailed:

@@ -48,12 +48,14 @@ def serve(wish: Wish, *, tell: Telling, ready: Callable[[str], None]) -> None:
         settings = bootstrap.completed(wish.settings, wish.data_directory)
         bootstrap.sealing_keys(settings)
         bootstrap.identity_tools(settings)
+        plans = bootstrap.plans(settings)
         if left := claim.end_leftovers(folder):
             tell(f"ended {left} processes that an earlier serve left behind")
         listener = ends.enter_context(listening.listen(wish.host, wish.port))
         url, database = preparation.database(wish, ends, tell=tell)
         ends.callback(_end, kept, tell)
         preparation.migrate(url, tell=tell)
+        preparation.publish(url, plans)
         address = listening.address_of(listener)
         environment = preparation.environment(
             settings, wish, url=url, listens=address, folder=folder

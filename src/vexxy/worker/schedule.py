@@ -6,9 +6,11 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
+from vexxy import bootstrap
 from vexxy.analysis.attempts import service as attempts
 from vexxy.jobs import service as jobs
 from vexxy.jobs.types import NewJob
+from vexxy.settings import read_service
 from vexxy.worker import forgetting
 
 
@@ -34,6 +36,11 @@ def once(kind: str, *, deadline_seconds: int = 300) -> Callable[[Session], objec
     return lambda session: jobs.enqueue(session, new)
 
 
+def _publish_plans(session: Session) -> None:
+    """Publish what no start could, because the database was away then."""
+    bootstrap.plans(read_service()).publish(session)
+
+
 # One entry a line; owners add their own.
 PERIODIC: Final = (
     Periodic("sweep_sandboxes", 60, once("sweep_sandboxes")),
@@ -42,4 +49,5 @@ PERIODIC: Final = (
     Periodic("end_left_analyses", 60, attempts.end_left),
     # Looks whether advisories changed; what that concerns is jobs of organizations.
     Periodic("reevaluation", 900, once("reevaluation", deadline_seconds=900)),
+    Periodic("publish_plans", 60, _publish_plans),
 )

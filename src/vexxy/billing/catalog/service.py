@@ -1,9 +1,11 @@
 """The plans that can be had, and those that subscribers kept."""
 
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
 from vexxy.billing.catalog import repository, wire
@@ -11,10 +13,16 @@ from vexxy.billing.catalog.errors import InvalidCatalog, PlanChanged
 from vexxy.billing.catalog.types import Catalog
 from vexxy.billing.errors import NoSuchPlan
 from vexxy.billing.types import Plan
-from vexxy.kit.errors import InvalidInput
+from vexxy.kit import logging
+from vexxy.kit.db import Database
+from vexxy.kit.errors import InvalidInput, Unavailable
 
 SHIPPED: Final = ("vexxy", "agents")
 FILE_BYTES_MAX: Final = 1024 * 1024
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+UNDEFINED_TABLE: Final = "42P01"
+
+log = logging.logger(__name__)
 
 
 def load(path: Path | str | None = None) -> Catalog:
@@ -59,15 +67,15 @@ class Plans:
         InvalidInput: The catalog has no such plan.
     """
 
-    def __init__(self, catalog: Catalog, *, default_tier: str | None = None) -> None:
-        self.catalog = catalog
-        self.default_tier = default_tier or catalog.default_tier
-        if self.default_tier not in catalog.plans:
+    def __init__(self, catalog: Catalog, default_tier: str | None = None) -> None:
+        chosen = default_tier or catalog.default_tier
+        if chosen not in catalog.plans:
             raise InvalidInput(
-                f"DEFAULT_TIER: {self.default_tier!r} is no plan of the catalog"
-                f" {catalog.name!r}",
+                f"DEFAULT_TIER: {chosen!r} is no plan of the catalog {catalog.name!r}",
                 hint=f"it has {', '.join(catalog.plans)}",
             )
+        self.default_tier = chosen
+        self.catalog = replace(catalog, default_tier=chosen)
         # Published versions never change, so what was read once holds.
         self._kept: dict[tuple[str, str, int], Plan] = {
             (catalog.name, plan.tier, plan.version): plan for plan in catalog.plans.values()
@@ -140,3 +148,26 @@ class Plans:
                 raise NoSuchPlan(tier)
             plan = self._kept[key] = wire.plan_of(tier, version, kept)
         return plan
+
+
+def announce(system: Database, plans: Plans) -> bool:
+    """Publish the plans at a start; say whether the database could take them.
+
+    A database that is away or has no tables yet stops no start: workers publish again
+    (`worker.schedule`), and until then nobody can subscribe to a plan that is new.
+
+    Raises:
+        PlanChanged: A plan says something else than its published version.
+    """
+    try:
+        with system.transaction() as session:
+            plans.publish(session)
+    except Unavailable as error:
+        log.warning("plans.unpublished", reason=error.message)
+        return False
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) != UNDEFINED_TABLE:
+            raise
+        log.warning("plans.unpublished", reason="the schema is not up to date")
+        return False
+    return True
