@@ -1,0 +1,229 @@
+"""Which events count, as what, and on which day."""
+
+import csv
+import hashlib
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import chain
+from typing import Any, Final
+
+import msgspec
+
+from vexxy.billing.types import Aggregation, Plan
+from vexxy.billing.usage.types import Batch, Day, Event, Property, Window
+from vexxy.kit import clock
+
+ID_CHARACTERS_MAX: Final = 128
+# What this product counts itself is named so; nobody else may.
+RESERVED: Final = "vexxy:"
+KEY_BYTES: Final = 16
+PROPERTIES_BYTES_MAX: Final = 2048
+# The property that a metric of the aggregation `unique` counts.
+VALUE: Final = "value"
+# numeric(20, 4); digits beyond the fourth decimal would be a rounding of ours.
+_DIGITS_MAX: Final = 20
+QUANTITY: Final = re.compile(r"(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,4})?")
+# Any number of JSON: Python's own reading takes `1_0` and ` 1` as well.
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?")
+QUANTITY_MESSAGE: Final = (
+    "must be a number from 0, below 10000000000000000, with at most 4 decimals"
+)
+_ENCODER: Final = msgspec.json.Encoder(order="sorted")
+# A spreadsheet runs a cell that begins with one of these.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def key(event_id: str) -> str:
+    """Return the 16 bytes that stand for the id in the database, as hexadecimal."""
+    return hashlib.blake2b(event_id.encode(), digest_size=KEY_BYTES).hexdigest()
+
+
+def metrics(plans: Iterable[Plan]) -> dict[str, Aggregation]:
+    """Return the metrics that events may name, with how they are aggregated."""
+    return {
+        name: terms.aggregation for plan in plans for name, terms in plan.metrics.items()
+    }
+
+
+def id_fault(event_id: str) -> str | None:
+    """Return what is wrong with an id, None where nothing is."""
+    if not 1 <= len(event_id) <= ID_CHARACTERS_MAX:
+        return f"must have 1 to {ID_CHARACTERS_MAX} characters"
+    if not event_id.isprintable():
+        return "must hold printable characters only"
+    return None
+
+
+def quantity_text(written: str) -> str | None:
+    """Return a number as JSON writes it in the form that is stored, None if it cannot be.
+
+    `1e3` and `2.50000` are numbers too; they only take longer.
+    """
+    if QUANTITY.fullmatch(written):
+        return written
+    if not _NUMBER.fullmatch(written):
+        return None
+    value = Decimal(written)
+    if not value:
+        return None if value.is_signed() else "0"
+    if abs(value.adjusted()) > _DIGITS_MAX:
+        return None
+    plain = format(value, "f")
+    whole, _, decimals = plain.partition(".")
+    decimals = decimals.rstrip("0")
+    plain = f"{whole}.{decimals}" if decimals else whole
+    return plain if QUANTITY.fullmatch(plain) else None
+
+
+def window_fault(occurred_at: datetime, window: Window, now: datetime) -> str | None:
+    """Return why an instant is outside of the window, with its bounds."""
+    first, last = now - window.late, now + window.ahead
+    if first <= occurred_at <= last:
+        return None
+    bounds = f"{clock.rfc3339(first)} to {clock.rfc3339(last)}"
+    return f"must be from {bounds}"
+
+
+def properties_text(properties: Mapping[str, Property]) -> str:
+    """Return the properties as JSON without a line break, however they are ordered."""
+    return _ENCODER.encode(properties).decode() if properties else "{}"
+
+
+def properties_fault(properties: Mapping[str, Property], text: str) -> str | None:
+    """Return what is wrong with properties, None where nothing is."""
+    if len(text.encode()) > PROPERTIES_BYTES_MAX:
+        return f"must not be longer than {PROPERTIES_BYTES_MAX} bytes of JSON"
+    # Cheap first: only what holds the escape may hold the character.
+    if "\\u0000" in text and any(
+        "\x00" in str(part) for part in chain(*properties.items())
+    ):
+        return "must not hold the character NUL"
+    return None
+
+
+def distinct(properties: Mapping[str, Property]) -> str | None:
+    """Return the digest of the value that a `unique` metric counts, None without one.
+
+    1 and "1" are two values, 1 and 1.0 are one: as JSON has them.
+    """
+    value = properties.get(VALUE)
+    if value is None:
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return hashlib.blake2b(_ENCODER.encode(value), digest_size=KEY_BYTES).hexdigest()
+
+
+def batch(events: Sequence[Event], *, unique: frozenset[str] = frozenset()) -> Batch:
+    """Return events that are known to be valid as columns.
+
+    Args:
+        events: In the order in which of two with one id the first counts; not empty.
+        unique: The metrics whose values are counted.
+    """
+    return Batch(
+        ids=[event.id for event in events],
+        keys=[key(event.id) for event in events],
+        metrics=[event.metric for event in events],
+        quantities=[format(event.quantity, "f") for event in events],
+        instants=[instant_text(event.occurred_at) for event in events],
+        distinct=[
+            (distinct(event.properties) or "") if event.metric in unique else ""
+            for event in events
+        ],
+        properties=[properties_text(event.properties) for event in events],
+        oldest_at=min(event.occurred_at for event in events),
+    )
+
+
+def instant_text(instant: datetime) -> str:
+    """Return the instant as the database reads it, whatever its time zone is."""
+    return instant.astimezone(UTC).isoformat()
+
+
+def joined(batches: Sequence[Batch]) -> Batch:
+    """Return several batches as one, in their order."""
+    if len(batches) == 1:
+        return batches[0]
+    columns: dict[str, Any] = {
+        name: list(chain.from_iterable(getattr(one, name) for one in batches))
+        for name in _COLUMNS
+    }
+    return replace(batches[0], **columns, oldest_at=min(b.oldest_at for b in batches))
+
+
+def picked(whole: Batch, rows: Sequence[int]) -> Batch:
+    """Return these rows of a batch."""
+    if len(rows) == len(whole.ids):
+        return whole
+    columns: dict[str, Any] = {
+        name: [getattr(whole, name)[row] for row in rows] for name in _COLUMNS
+    }
+    return replace(whole, **columns)
+
+
+_COLUMNS: Final = tuple(name for name in Batch.__slots__ if name != "oldest_at")
+
+
+def content(whole: Batch, row: int) -> tuple[object, ...]:
+    """Return what two events with one id must agree in."""
+    return (
+        whole.metrics[row],
+        Decimal(whole.quantities[row]),
+        datetime.fromisoformat(whole.instants[row]),
+        msgspec.json.decode(whole.properties[row]),
+    )
+
+
+def day_of(occurred_at: datetime) -> date:
+    """Return the day, in UTC, that an event counts on."""
+    return occurred_at.astimezone(UTC).date()
+
+
+DAY_COLUMNS: Final = (
+    "organization_id",
+    "day",
+    "metric",
+    "aggregation",
+    "total",
+    "events",
+    "sum",
+    "max",
+    "last",
+    "distinct_values",
+)
+
+
+def plain(value: Decimal) -> str:
+    """Return a quantity without zeros that say nothing: `12.5`, never `1E+1`."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def day_cells(organization_id: object, day: Day, aggregation: Aggregation) -> list[str]:
+    """Return a day as cells of `DAY_COLUMNS`."""
+    return [
+        str(organization_id),
+        str(day.day),
+        day.metric,
+        aggregation.value,
+        plain(day.total(aggregation)),
+        str(day.events),
+        plain(day.sum),
+        plain(day.max),
+        plain(day.last),
+        str(day.distinct_values),
+    ]
+
+
+def csv_lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield rows as CSV (RFC 4180), the header first; no cell is a formula."""
+    for row in chain([header], rows):
+        line = io.StringIO()
+        cells = ["'" + cell if cell.startswith(_FORMULA) else cell for cell in row]
+        csv.writer(line, lineterminator="\r\n").writerow(cells)
+        yield line.getvalue()

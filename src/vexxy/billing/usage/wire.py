@@ -1,0 +1,182 @@
+"""Events as JSON has them, checked in one pass.
+
+A thousand events are one request and may be fifty requests a second: `msgspec` reads and
+checks them in C, and only a batch that has a fault is looked at event by event.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from vexxy.billing.types import Aggregation
+from vexxy.billing.usage import rules
+from vexxy.billing.usage.errors import InvalidEvents
+from vexxy.billing.usage.types import Batch, Property, Window
+from vexxy.kit.errors import InvalidInput
+
+EVENTS_MAX: Final = 1000
+# Of the faults of one batch, as many as somebody would read.
+ERRORS_MAX: Final = 100
+
+
+class Told(msgspec.Struct, forbid_unknown_fields=True):
+    """An event as it is sent."""
+
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=rules.ID_CHARACTERS_MAX)]
+    metric: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    # Read by us: a number with decimals must not pass through a float.
+    quantity: msgspec.Raw
+    timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
+    properties: dict[str, Property] = {}
+
+
+_MANY: Final = msgspec.json.Decoder(list[Told])
+_ONE: Final = msgspec.json.Decoder(Told)
+_LOOSE: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+Found = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an event is held to.
+
+    Attributes:
+        metrics: Those of the catalog, with how they are aggregated.
+        reserved: Whether ids may begin as those of this product do.
+    """
+
+    metrics: Mapping[str, Aggregation]
+    window: Window
+    now: datetime
+    reserved: bool = False
+
+
+def read(body: bytes, terms: Terms) -> Batch:
+    """Return the events of a body: one object, or an array of 1 to 1,000.
+
+    Raises:
+        InvalidEvents: Some are not valid; each is named by its index.
+        InvalidInput: The body is no JSON.
+    """
+    single = body.lstrip()[:1] == b"{"
+    told = _decoded(body, single=single)
+    if not 1 <= len(told) <= EVENTS_MAX:
+        message = f"must hold 1 to {EVENTS_MAX} events, not {len(told)}"
+        raise InvalidEvents([{"loc": ["body"], "message": message}], count=1)
+    return _checked(told, terms, single=single)
+
+
+def _decoded(body: bytes, *, single: bool) -> list[Told]:
+    try:
+        return [_ONE.decode(body)] if single else _MANY.decode(body)
+    except msgspec.ValidationError as error:
+        found = [_fault(None, error)] if single else _faults(body, error)
+        raise InvalidEvents(found[:ERRORS_MAX], count=len(found)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(
+            "the body is not JSON",
+            details={"errors": [{"loc": ["body"], "message": str(error)[:200]}]},
+        ) from error
+
+
+def _faults(body: bytes, error: msgspec.ValidationError) -> Found:
+    """Return the fault of every event that has one, where the array has several."""
+    try:
+        parts = _LOOSE.decode(body)
+    except msgspec.ValidationError:
+        return [_fault(None, error)]
+    found: Found = []
+    for index, part in enumerate(parts):
+        try:
+            _ONE.decode(part)
+        except msgspec.ValidationError as fault:
+            found.append(_fault(index, fault))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+            found.append({"loc": ["body", index], "message": str(fault)[:200]})
+    return found or [_fault(None, error)]
+
+
+def _fault(index: int | None, error: msgspec.ValidationError) -> dict[str, Any]:
+    message, _, place = str(error).partition(" - at `")
+    names = place.rstrip("`").lstrip("$").strip(".").split(".") if place else []
+    loc: list[object] = ["body"] if index is None else ["body", index]
+    loc += [name.partition("[")[0] for name in names if name.partition("[")[0]]
+    return {"loc": loc, "message": message[:200]}
+
+
+def _checked(told: list[Told], terms: Terms, *, single: bool) -> Batch:
+    found: Found = []
+    count = 0
+
+    def refuse(index: int, name: str, message: str) -> None:
+        nonlocal count
+        count += 1
+        if len(found) < ERRORS_MAX:
+            loc: list[object] = ["body", name] if single else ["body", index, name]
+            found.append({"loc": loc, "message": message})
+
+    made = _columns(told, terms, refuse)
+    if found:
+        raise InvalidEvents(found, count=count)
+    return made
+
+
+Refuse = Callable[[int, str, str], None]
+
+
+def _columns(told: list[Told], terms: Terms, refuse: Refuse) -> Batch:
+    """Return the columns; the loop is short because it is most of what a batch costs."""
+    window, now = terms.window, terms.now
+    first, last = now - window.late, now + window.ahead
+    quantities: list[str] = []
+    properties: list[str] = []
+    distinct: list[str] = []
+    for index, event in enumerate(told):
+        if not event.id.isprintable() or (
+            not terms.reserved and event.id.startswith(rules.RESERVED)
+        ):
+            refuse(index, "id", _id_message(event.id))
+        aggregation = terms.metrics.get(event.metric)
+        if aggregation is None:
+            known = ", ".join(sorted(terms.metrics)) or "none"
+            refuse(index, "metric", f"is none of the catalog's: {known}")
+        quantity = rules.quantity_text(bytes(event.quantity).decode().strip('"'))
+        if quantity is None:
+            refuse(index, "quantity", rules.QUANTITY_MESSAGE)
+        if not first <= event.timestamp <= last:
+            fault = rules.window_fault(event.timestamp, window, now)
+            refuse(index, "timestamp", fault or "")
+        text = "{}"
+        if event.properties:
+            text = rules.properties_text(event.properties)
+            if fault := rules.properties_fault(event.properties, text):
+                refuse(index, "properties", fault)
+        value = ""
+        if aggregation is Aggregation.UNIQUE:
+            value = rules.distinct(event.properties) or ""
+            if not value:
+                message = f"must hold {rules.VALUE}: the metric counts distinct values"
+                refuse(index, "properties", message)
+        quantities.append(quantity or "")
+        properties.append(text)
+        distinct.append(value)
+    return Batch(
+        ids=[event.id for event in told],
+        keys=[rules.key(event.id) for event in told],
+        metrics=[event.metric for event in told],
+        quantities=quantities,
+        instants=[event.timestamp.isoformat() for event in told],
+        distinct=distinct,
+        properties=properties,
+        oldest_at=min(event.timestamp for event in told),
+    )
+
+
+def _id_message(event_id: str) -> str:
+    if event_id.startswith(rules.RESERVED):
+        return f"must not begin with {rules.RESERVED}, which names what is counted here"
+    return rules.id_fault(event_id) or "is not valid"
