@@ -96,3 +96,10 @@ class NoSuchOrganization(NotFound):
 
     def __init__(self, organization_id: UUID) -> None:
         super().__init__(f"there is no organization {organization_id}")
+
+
+class NoSuchEvent(NotFound):
+    """The organization has no event of that id."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no such event", hint="GET /billing/events lists them")

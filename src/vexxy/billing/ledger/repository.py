@@ -93,6 +93,10 @@ _FIND: Final = text(
     f"select {EVENT_COLUMNS} from billing_events"  # noqa: S608  own names
     " where organization_id = :organization_id and key = :key"
 )
+_FIND_BY_ID: Final = text(
+    f"select {EVENT_COLUMNS} from billing_events"  # noqa: S608  own names
+    " where organization_id = :organization_id and id = :id"
+)
 _OPEN_LOTS: Final = text(
     f"select {LOT_COLUMNS} from credit_lots"  # noqa: S608  own names
     " where organization_id = :organization_id and"
@@ -200,6 +204,13 @@ def find(session: Session, organization_id: UUID, key: str) -> Posted | None:
     """Return the transaction of that key."""
     named = {"organization_id": organization_id, "key": key}
     row = session.execute(_FIND, named).one_or_none()
+    return None if row is None else posted_of(row)
+
+
+def find_by_id(session: Session, organization_id: UUID, event_id: UUID) -> Posted | None:
+    """Return the transaction of that id."""
+    named = {"organization_id": organization_id, "id": event_id}
+    row = session.execute(_FIND_BY_ID, named).one_or_none()
     return None if row is None else posted_of(row)
 
 

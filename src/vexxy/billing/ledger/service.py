@@ -18,7 +18,7 @@ from vexxy.billing.ledger.types import (
     Revoke,
     Settle,
 )
-from vexxy.kit import clock, ids
+from vexxy.kit import clock, ids, metrics
 from vexxy.kit.errors import VexxyError
 
 
@@ -49,6 +49,8 @@ def post(
         repository.write(
             session, decided.state, rows=decided.rows, lots=decided.lots, now=moment
         )
+        for row in decided.rows:
+            metrics.LEDGER_POSTINGS.count(kind=row.kind)
     return list(decided.answers)
 
 
