@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,14 +17,21 @@ from tests.api.test_analysis import complete
 from tests.identity_values import PASSWORD
 from vexxy.api.v1.router import router
 from vexxy.audit import types as audit
+from vexxy.billing.ledger import service as ledger
+from vexxy.billing.ledger import types as ledger_types
 from vexxy.bootstrap import Service
 from vexxy.identity.recovery import service as recovery
+from vexxy.kit import clock
 
 V1 = "/api/v1"
 CORE = {"X-Service-Key": str(SETTINGS["core_service_key"])}
 NEW = "five more unrelated words"
-# Nothing changes before a mail server is there and the answer has left.
-CHANGES_NOTHING = {("POST", "/auth/password-reset")}
+CHANGES_NOTHING = {
+    # Nothing changes before a mail server is there and the answer has left.
+    ("POST", "/auth/password-reset"),
+    # Refused while there are no payments.
+    ("POST", "/billing/credits/purchase"),
+}
 
 
 def an_address() -> str:
@@ -123,6 +131,25 @@ def analyses(walk: Walk) -> None:
     walk.send("POST", "/analysis/{job_id}/reevaluate", named={"job_id": job})
 
 
+def credits_by_hand(walk: Walk) -> None:
+    walk.headers = a_member(walk.service, is_admin=True).headers
+    home = {"org_id": walk.owner.organization_id}
+    path = "/billing/organization/{org_id}"
+    gift = {"credits": 50, "reason": "an apology"}
+    walk.send("POST", f"{path}/grants", named=home, json=gift)
+    less = {"credits": -5, "reason": "too many"}
+    walk.send("POST", f"{path}/adjustments", named=home, json=less)
+    soon = clock.instant() + timedelta(hours=1)
+    hold = ledger_types.Hold(key="h", credits=10, expires_at=soon)
+    charge = ledger_types.Settle(key="s", hold_key="h", credits=10)
+    with walk.service.system.transaction() as session:
+        ledger.post_one(session, walk.owner.organization_id, hold)
+        posted = ledger.post_one(session, walk.owner.organization_id, charge)
+    back = {"event_id": str(posted.id), "reason": "it failed"}
+    walk.send("POST", f"{path}/refunds", named=home, json=back)
+    walk.headers = {}
+
+
 def notifications(walk: Walk) -> None:
     wanted = {"url": "https://example.com/hook", "event_types": ["analysis.finished"]}
     endpoint = walk.send("POST", "/notifications/endpoints", json=wanted)["id"]
@@ -153,6 +180,7 @@ def test_every_request_that_changes_something_is_recorded(walk: Walk) -> None:
         base_vexxy,
         analyses,
         notifications,
+        credits_by_hand,
     )
     for step in steps:
         step(walk)

@@ -14,7 +14,6 @@ import pytest
 import schemathesis
 import uvicorn
 from hypothesis import HealthCheck, Phase, given, settings
-from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -25,13 +24,14 @@ from sqlalchemy import text
 
 from tests.api import running
 from tests.api.running import Member
+from tests.fuzz.checks import no_fault
 from vexxy import asgi
 from vexxy.bootstrap import Service
 from vexxy.http import watching
 from vexxy.serving.connections import BoundedProtocol
 
 CHECKS = [
-    not_a_server_error,
+    no_fault,
     status_code_conformance,
     content_type_conformance,
     response_schema_conformance,

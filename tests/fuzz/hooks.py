@@ -10,6 +10,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from tests.api import running
+from tests.fuzz import checks
 from vexxy import bootstrap
 from vexxy.kit import db
 from vexxy.settings import ServiceSettings
@@ -26,6 +27,8 @@ WHOLE = text(
     " returning token_generation, organization_id"
 )
 ENGINE = create_engine(db.normalized(os.environ["VEXXY_FUZZ_DATABASE"]), poolclass=NullPool)
+# Imported so that schemathesis knows it.
+NO_FAULT = checks.no_fault
 TOKENS = bootstrap.identity_tools(ServiceSettings.model_validate(running.SETTINGS)).tokens
 
 

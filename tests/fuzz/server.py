@@ -19,6 +19,8 @@ from tests.api.running import Member
 from tests.api.test_analysis import a_found, complete
 from tests.fakes.values import a_package, a_verdict
 from vexxy import asgi
+from vexxy.billing.ledger import service as ledger
+from vexxy.billing.ledger.types import Grant, Source
 from vexxy.bootstrap import Service
 from vexxy.http import watching
 from vexxy.integrations.embedded_postgres import server as embedded_postgres
@@ -32,7 +34,10 @@ API = "/api/v1"
 
 def furnish(service: Service, client: TestClient, member: Member) -> Known:
     """Store some of everything; return the ids by the names that paths give them."""
-    known: Known = {"user_id": [str(member.user_id)]}
+    known: Known = {
+        "user_id": [str(member.user_id)],
+        "org_id": [str(member.organization_id)],
+    }
 
     def made(path: str, body: object, name: str) -> str:
         answer = client.post(f"{API}{path}", json=body, headers=member.headers)
@@ -40,6 +45,9 @@ def furnish(service: Service, client: TestClient, member: Member) -> Known:
         known.setdefault(name, []).append(str(answer.json()[_ID.get(name, "id")]))
         return known[name][-1]
 
+    with service.system.transaction() as session:
+        gift = Grant(key="furnished", credits=1000, source=Source.PROMOTION)
+        ledger.post_one(session, member.organization_id, gift)
     for _ in range(3):
         made("/analysis/submit", {"image_ref": "nginx:1.25"}, "job_id")
     for number, job_id in enumerate(known["job_id"][:2]):
