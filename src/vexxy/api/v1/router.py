@@ -17,6 +17,8 @@ from vexxy.api.v1 import (
     sync,
     vex,
 )
+from vexxy.api.v1.billing import credits as credits_
+from vexxy.api.v1.billing import events
 
 router = APIRouter(prefix="/api/v1")
 router.include_router(analysis.router)
@@ -32,3 +34,5 @@ router.include_router(members.router)
 router.include_router(organizations.router)
 router.include_router(sync.router)
 router.include_router(audit.router)
+router.include_router(credits_.router)
+router.include_router(events.router)
