@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select, text
@@ -47,15 +47,22 @@ _UNBLANKED: Final = text(
 
 def append(session: Session, act: Act) -> UUID:
     """Insert an act; return its id."""
-    entry_id = ids.new_id()
+    values = columns(act)
+    session.execute(_INSERT, values)
+    entry_id: UUID = values["id"]
+    return entry_id
+
+
+def columns(act: Act) -> dict[str, Any]:
+    """Return the act as a row with an id of its own; states are JSON."""
     actor = act.actor
     context = dict(act.metadata)
     if actor.api_key_id is not None:
         context["key_id"] = actor.api_key_id
     if actor.request_id is not None:
         context["request_id"] = actor.request_id
-    values = {
-        "id": entry_id,
+    return {
+        "id": ids.new_id(),
         "organization_id": act.organization_id,
         "action": rules.checked_action(act.action),
         "actor_type": actor.type.value,
@@ -70,8 +77,6 @@ def append(session: Session, act: Act) -> UUID:
         "ip_address": rules.address(actor.ip_address),
         "user_agent": None if actor.user_agent is None else rules.text(actor.user_agent),
     }
-    session.execute(_INSERT, values)
-    return entry_id
 
 
 def remove_older(

@@ -1,6 +1,6 @@
 """Recording acts, and reading what was recorded."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from vexxy.audit import repository
 from vexxy.audit.types import Act, Entry, Filter, system
-from vexxy.kit import clock
+from vexxy.kit import clock, jsontext
 from vexxy.kit.db import Database
 
 EXPORT_PAGE: Final = 500
@@ -32,6 +32,15 @@ def record(session: Session, act: Act) -> UUID:
         UnusableAct: The action is not of the form `noun.verb_in_the_past`.
     """
     return repository.append(session, act)
+
+
+def rows_json(acts: Iterable[Act]) -> str:
+    """Return the rows of acts as a JSON array, for a statement that writes many at once.
+
+    Raises:
+        UnusableAct: An action is not of the form `noun.verb_in_the_past`.
+    """
+    return jsontext.encode([repository.columns(act) for act in acts]).decode()
 
 
 def list_entries(
