@@ -1,48 +1,22 @@
 """Decisions about admissions, on values alone."""
 
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from uuid import uuid4
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vexxy.billing.plans import PLANS
+from tests.billing.entitlements.values import an_override
+from vexxy.billing.catalog.service import load
+from vexxy.billing.entitlements.types import ANALYSES, CREDITS
 from vexxy.billing.quotas import rules
-from vexxy.billing.quotas.errors import AnalysesUsedUp, CreditsUsedUp, OverrideRefused
-from vexxy.billing.quotas.types import (
-    ANALYSES,
-    CREDITS,
-    Ending,
-    Let,
-    NewOverride,
-    Override,
-    Position,
-)
-from vexxy.billing.types import Aggregation, Feature, MetricTerms, Plan, Tier
+from vexxy.billing.quotas.errors import AnalysesUsedUp, CreditsUsedUp
+from vexxy.billing.quotas.types import Ending, Let, Position
+from vexxy.billing.types import Tier
 
-NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 RESETS = datetime(2026, 12, 1, tzinfo=UTC)
 COUNTS = st.integers(0, 10_000)
 LIMITS = st.none() | st.integers(0, 10_000)
-
-
-def an_override(
-    feature: str, limit: int | None, *, days: float = 1, ended: bool = False
-) -> Override:
-    return Override(
-        id=uuid4(),
-        organization_id=uuid4(),
-        feature=feature,
-        limit_value=None if limit is None else Decimal(limit),
-        unlimited=limit is None,
-        reason="a trial of more",
-        expires_at=NOW + timedelta(days=days),
-        created_by="operator",
-        created_at=NOW - timedelta(days=30),
-        ended_at=NOW if ended else None,
-    )
 
 
 def a_position(**given: object) -> Position:
@@ -138,7 +112,7 @@ def test_nobody_is_let_in_beyond_the_limit_that_holds(
     let = isinstance(rules.decide(position, 1), Let)
 
     assert let == (holds is None or used < holds)
-    left = rules.remaining(position, available=0).analyses
+    left = rules.remaining(position).analyses
     assert left == (None if holds is None else max(0, holds - used))
 
 
@@ -156,67 +130,6 @@ def test_only_what_used_a_worker_for_its_owners_reasons_goes_on_counting(
     ending: Ending, *, counts: bool
 ) -> None:
     assert rules.goes_on_counting(ending) == counts
-
-
-def test_an_override_ends_by_itself_and_by_hand() -> None:
-    lives = an_override(ANALYSES, 5)
-    over = an_override(CREDITS, 5, days=0)
-    ended = an_override(Feature.SECURITY_FUZZING, None, ended=True)
-
-    assert rules.live([lives, over, ended], NOW) == {ANALYSES: lives}
-    assert rules.live([lives], lives.expires_at) == {}
-
-
-def test_a_plan_is_what_operators_made_of_it() -> None:
-    terms = MetricTerms("storage_gb", Aggregation.MAX, Decimal(1))
-    plan = Plan(
-        "free", 10, 100, 0, frozenset({"vex_generation"}), metrics={"storage_gb": terms}
-    )
-    overrides = [
-        an_override(ANALYSES, None),
-        an_override(CREDITS, 500),
-        an_override(Feature.SECURITY_FUZZING, None),
-        an_override(Feature.VEX_GENERATION, 0),
-        an_override("storage_gb", 7),
-    ]
-
-    changed = rules.entitled(plan, {one.feature: one for one in overrides})
-
-    assert (changed.monthly_analyses, changed.monthly_credits) == (None, 500)
-    assert changed.features == {"security_fuzzing"}
-    assert changed.metrics["storage_gb"].included == 7
-    assert rules.entitled(plan, {}) is plan
-
-
-@pytest.mark.parametrize(
-    ("field", "changes"),
-    [
-        ("feature", {"feature": "analysis"}),
-        ("limit_value", {"limit_value": Decimal(-1)}),
-        ("limit_value", {"limit_value": Decimal("1.5")}),
-        ("limit_value", {"limit_value": Decimal(10**13)}),
-        ("limit_value", {"feature": "security_fuzzing", "limit_value": Decimal(2)}),
-        ("reason", {"reason": "  "}),
-        ("reason", {"reason": "x" * 1001}),
-        ("expires_at", {"expires_at": NOW}),
-        ("expires_at", {"expires_at": NOW + timedelta(days=2000)}),
-    ],
-)
-def test_an_override_that_cannot_be_is_refused_by_its_field(
-    field: str, changes: dict[str, object]
-) -> None:
-    values = {
-        "feature": ANALYSES,
-        "limit_value": Decimal(5),
-        "reason": "a trial of more",
-        "expires_at": NOW + timedelta(days=30),
-    }
-    rules.check(NewOverride(**values), PLANS.values(), now=NOW)  # type: ignore[arg-type]
-
-    with pytest.raises(OverrideRefused) as refused:
-        rules.check(NewOverride(**{**values, **changes}), PLANS.values(), now=NOW)  # type: ignore[arg-type]
-
-    assert refused.value.details["errors"][0]["loc"] == ["body", field]
 
 
 @pytest.mark.parametrize(
@@ -238,7 +151,7 @@ def test_utilization_has_two_decimals(used: int, limit: int | None, percent: str
 
 
 def test_the_plans_of_the_contract_meet_themselves() -> None:
-    free = PLANS[Tier.FREE]
+    free = load().plans[Tier.FREE]
     position = a_position(
         analysis_limit=free.monthly_analyses, credit_limit=free.monthly_credits
     )

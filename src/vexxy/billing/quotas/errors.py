@@ -1,10 +1,9 @@
 """Why an analysis is not let in; a refusal leaves everything as it was."""
 
 from datetime import datetime
-from uuid import UUID
 
 from vexxy.kit import clock
-from vexxy.kit.errors import InvalidInput, NotFound, QuotaExceeded
+from vexxy.kit.errors import QuotaExceeded
 
 
 class AnalysesUsedUp(QuotaExceeded):
@@ -59,25 +58,3 @@ class CreditsUsedUp(QuotaExceeded):
                 "balance": available,
             },
         )
-
-
-class OverrideRefused(InvalidInput):
-    """The override cannot be.
-
-    Args:
-        field: As the request names it.
-        message: What is wrong with it.
-    """
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(
-            f"{field}: {message}",
-            details={"errors": [{"loc": ["body", field], "message": message}]},
-        )
-
-
-class OverrideNotFound(NotFound):
-    """There is no such override, or it is another organization's."""
-
-    def __init__(self, override_id: UUID) -> None:
-        super().__init__(f"there is no override {override_id}")

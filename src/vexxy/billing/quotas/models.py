@@ -1,7 +1,6 @@
-"""The tables of admissions and overrides."""
+"""The table of admissions."""
 
 from datetime import datetime
-from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy.orm import Mapped, mapped_column
@@ -29,21 +28,3 @@ class AdmissionRow(Base):
     reason: Mapped[str | None]
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
-
-
-class OverrideRow(Base):
-    """What an operator allows one organization; `features` of the contract's name."""
-
-    __tablename__ = "billing_entitlements"
-
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    organization_id: Mapped[UUID]
-    feature: Mapped[str]
-    limit_value: Mapped[Decimal | None]
-    unlimited: Mapped[bool]
-    reason: Mapped[str]
-    expires_at: Mapped[datetime]
-    created_by: Mapped[str]
-    created_at: Mapped[datetime]
-    ended_at: Mapped[datetime | None]
-    ended_by: Mapped[str | None]

@@ -1,14 +1,11 @@
-"""Values of admissions and of what operators allow besides a plan."""
+"""Values of admissions."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from enum import StrEnum
-from typing import Final
 from uuid import UUID
 
-ANALYSES: Final = "analyses"
-CREDITS: Final = "credits"
+from vexxy.billing.entitlements.types import Override
 
 
 class State(StrEnum):
@@ -46,44 +43,6 @@ class Ask:
     organization_id: UUID
     reference: UUID
     credits: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Override:
-    """What an operator allows one organization instead of what its plan says.
-
-    Attributes:
-        feature: `analyses`, `credits`, a metric or a feature of the catalog.
-        limit_value: A period's; None without limit. Of a feature: 0 takes it away.
-        expires_at: When it ends by itself.
-    """
-
-    id: UUID
-    organization_id: UUID
-    feature: str
-    limit_value: Decimal | None
-    unlimited: bool
-    reason: str
-    expires_at: datetime
-    created_by: str
-    created_at: datetime
-    ended_at: datetime | None = None
-    ended_by: str | None = None
-
-    @property
-    def limit(self) -> Decimal | None:
-        """The limit, None without one."""
-        return None if self.unlimited else self.limit_value
-
-
-@dataclass(frozen=True, slots=True)
-class NewOverride:
-    """An override as an operator asks for it."""
-
-    feature: str
-    limit_value: Decimal | None
-    reason: str
-    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +119,6 @@ class Remaining:
     """What is left of a period; None without limit."""
 
     analyses: int | None
-    credits: int | None
     resets_at: datetime
 
 
@@ -179,7 +137,6 @@ class Overview:
     organization_id: UUID
     analyses: int
     credits_used: int
-    credits_held: int
     analysis_limit: int | None
     credit_limit: int | None
     period_start: datetime
