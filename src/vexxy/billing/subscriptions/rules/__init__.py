@@ -1,0 +1,1 @@
+"""Decisions about subscriptions, as functions of values."""
