@@ -37,6 +37,7 @@ VALUES: dict[str, dict[str, str]] = {
         "billing_period_end": "now() + interval '1 month'",
     },
     "billing_entitlements": {"limit_value": "1"},
+    "billing_invoices": {"period_end": "now() + interval '1 month'"},
     "billing_periods": {"period_end": "now() + interval '1 month'"},
     "idempotency_keys": {"name": "sha256(gen_random_uuid()::text::bytea)"},
 }
