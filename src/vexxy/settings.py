@@ -304,6 +304,18 @@ class ServiceSettings(BaseSettings):
     evidence_retention_days: int = Field(
         default=90, ge=1, le=36_500, description="After how many days evidence is removed"
     )
+    usage_late_days: int = Field(
+        default=35, ge=1, le=60, description="How old a usage event may be when it is told"
+    )
+    usage_ahead_seconds: int = Field(
+        default=300, ge=0, le=3600, description="How far ahead of us its clock may be"
+    )
+    usage_events_retention_days: int = Field(
+        default=400,
+        ge=62,
+        le=36_500,
+        description="After how many days usage events are removed; their totals stay",
+    )
     evidence_link_seconds: int = Field(
         default=900, ge=30, le=604_800, description="How long a download link is valid"
     )

@@ -150,6 +150,17 @@ def credits_by_hand(walk: Walk) -> None:
     walk.headers = {}
 
 
+def use(walk: Walk) -> None:
+    home = {"organization_id": str(walk.owner.organization_id), "reason": "a meter was off"}
+    at = clock.rfc3339(clock.now())
+    event = {"id": "u1", "metric": "storage_gb", "quantity": 1, "timestamp": at}
+    walk.send("POST", "/usage/events", json=event)
+    fix = {"id": "u2", "corrects": "u1", "quantity": 2, "reason": "a typing error"}
+    walk.send("POST", "/usage/corrections", json=fix, params=home, headers=CORE)
+    late = {**event, "id": "u3"}
+    walk.send("POST", "/usage/backfill", json=[late], params=home, headers=CORE)
+
+
 def notifications(walk: Walk) -> None:
     wanted = {"url": "https://example.com/hook", "event_types": ["analysis.finished"]}
     endpoint = walk.send("POST", "/notifications/endpoints", json=wanted)["id"]
@@ -180,6 +191,7 @@ def test_every_request_that_changes_something_is_recorded(walk: Walk) -> None:
         base_vexxy,
         analyses,
         notifications,
+        use,
         credits_by_hand,
     )
     for step in steps:

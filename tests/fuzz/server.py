@@ -24,7 +24,7 @@ from vexxy.billing.ledger.types import Grant, Source
 from vexxy.bootstrap import Service
 from vexxy.http import watching
 from vexxy.integrations.embedded_postgres import server as embedded_postgres
-from vexxy.kit import logging
+from vexxy.kit import clock, logging
 from vexxy.migrations import service as migrations
 from vexxy.serving.connections import BoundedProtocol
 
@@ -45,6 +45,12 @@ def furnish(service: Service, client: TestClient, member: Member) -> Known:
         known.setdefault(name, []).append(str(answer.json()[_ID.get(name, "id")]))
         return known[name][-1]
 
+    # No metric is anybody's; this one is nobody's.
+    known["metric"] = ["00000000-0000-4000-8000-000000000000"]
+    used = {"id": "used", "metric": "storage_gb", "quantity": 1}
+    used["timestamp"] = clock.rfc3339(clock.now())
+    told = client.post(f"{API}/usage/events", json=used, headers=member.headers)
+    assert told.json()["accepted"] == 1, told.text
     with service.system.transaction() as session:
         gift = Grant(key="furnished", credits=1000, source=Source.PROMOTION)
         ledger.post_one(session, member.organization_id, gift)

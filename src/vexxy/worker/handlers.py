@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from typing import Final
 
-from vexxy.worker import analysis, reevaluation, retention, sandboxes, webhook_delivery
+from vexxy.worker import (
+    analysis,
+    reevaluation,
+    retention,
+    sandboxes,
+    usage_retention,
+    webhook_delivery,
+)
 from vexxy.worker.work import Work
 
 HANDLERS: Final[Mapping[str, Work]] = {
@@ -11,6 +18,7 @@ HANDLERS: Final[Mapping[str, Work]] = {
     "reevaluation": Work(reevaluation.handle, organization_limit=1),
     "retention": Work(retention.handle, organization_limit=1),
     "sweep_sandboxes": Work(sandboxes.handle),
+    "usage_retention": Work(usage_retention.handle),
     "webhook_delivery": Work(
         webhook_delivery.handle,
         abandoned=webhook_delivery.abandoned,

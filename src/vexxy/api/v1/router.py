@@ -15,10 +15,12 @@ from vexxy.api.v1 import (
     organizations,
     sboms,
     sync,
+    usage,
     vex,
 )
 from vexxy.api.v1.billing import credits as credits_
 from vexxy.api.v1.billing import events
+from vexxy.api.v1.billing import usage as billing_usage
 
 router = APIRouter(prefix="/api/v1")
 router.include_router(analysis.router)
@@ -36,3 +38,7 @@ router.include_router(sync.router)
 router.include_router(audit.router)
 router.include_router(credits_.router)
 router.include_router(events.router)
+router.include_router(usage.router)
+router.include_router(billing_usage.router)
+# Behind every other path of /billing/usage/: it takes whatever stands there.
+router.include_router(billing_usage.by_metric)

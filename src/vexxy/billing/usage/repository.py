@@ -317,16 +317,25 @@ def prune(session: Session, day: date, *, limit: int) -> int:
     return int(result.rowcount)  # type: ignore[attr-defined]
 
 
-_EVENTS_AFTER: Final = text(
-    "select id, metric, quantity, occurred_at, recorded_at, source, counts, reason,"
-    " properties::text as properties, key from billing_usage_events"
-    " where organization_id = :organization_id and key > :key order by key limit :limit"
-)
+_RFC3339: Final = '\'YYYY-MM-DD"T"HH24\\:MI\\:SS.US"Z"\''
+_EVENTS_AFTER: Final = text(f"""
+select id, metric, trim_scale(quantity)::text,
+  to_char(occurred_at at time zone 'UTC', {_RFC3339}),
+  to_char(recorded_at at time zone 'UTC', {_RFC3339}), source, counts::text,
+  exists (select 1 from billing_usage_events c
+    where c.organization_id = :organization_id and c.corrects = e.key)::text,
+  coalesce(reason, ''), properties::text, key::text
+from billing_usage_events e where organization_id = :organization_id and key > :key
+  and occurred_at >= cast(:start as date)::timestamp at time zone 'UTC'
+  and occurred_at < cast(:end as date)::timestamp at time zone 'UTC'
+  and (cast(:metric as text) is null or metric = :metric)
+order by key limit :limit
+""")  # noqa: S608  names of ours
 
 
 def list_events_after(
-    session: Session, organization_id: UUID, key: UUID, *, limit: int
-) -> Sequence[Row[Any]]:
-    """Return events after a key, in the order of keys, which says nothing."""
-    values = {"organization_id": organization_id, "key": key, "limit": limit}
-    return session.execute(_EVENTS_AFTER, values).all()
+    session: Session, days: Days, key: UUID, *, limit: int
+) -> list[tuple[str, ...]]:
+    """Return events after a key as texts, with whether they were corrected; key last."""
+    values = {**_asked(days), "key": key, "limit": limit}
+    return [tuple(row) for row in session.execute(_EVENTS_AFTER, values)]

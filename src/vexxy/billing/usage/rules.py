@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from vexxy.billing.types import Aggregation, Plan
+from vexxy.billing.types import Aggregation
 from vexxy.billing.usage.types import Batch, Day, Event, Property, Window
 from vexxy.kit import clock
 
@@ -40,13 +40,6 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 def key(event_id: str) -> str:
     """Return the 16 bytes that stand for the id in the database, as hexadecimal."""
     return hashlib.blake2b(event_id.encode(), digest_size=KEY_BYTES).hexdigest()
-
-
-def metrics(plans: Iterable[Plan]) -> dict[str, Aggregation]:
-    """Return the metrics that events may name, with how they are aggregated."""
-    return {
-        name: terms.aggregation for plan in plans for name, terms in plan.metrics.items()
-    }
 
 
 def id_fault(event_id: str) -> str | None:
@@ -220,7 +213,7 @@ def day_cells(organization_id: object, day: Day, aggregation: Aggregation) -> li
     ]
 
 
-def csv_lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def csv_lines(header: Sequence[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
     """Yield rows as CSV (RFC 4180), the header first; no cell is a formula."""
     for row in chain([header], rows):
         line = io.StringIO()

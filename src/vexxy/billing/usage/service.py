@@ -37,6 +37,7 @@ from vexxy.kit.db import Database
 
 EXPORT_PAGE: Final = 500
 DIFFERENCES_MAX: Final = 100
+DAYS_MAX: Final = 1000
 _NO_KEY: Final = UUID(int=0)
 _LONG_AGO: Final = date(1, 1, 1)
 
@@ -240,6 +241,14 @@ def total(
     return repository.total(session, aggregation, days)
 
 
+def read(
+    session: Session, days: Days, aggregation: Aggregation
+) -> tuple[Decimal, tuple[Day, ...]]:
+    """Return one metric over days and by day, the oldest first."""
+    found = repository.list_days_after(session, days, (_LONG_AGO, ""), limit=DAYS_MAX)
+    return repository.total(session, aggregation, days), tuple(found)
+
+
 def list_days(
     session: Session, days: Days, *, limit: int, offset: int
 ) -> tuple[int, list[Day]]:
@@ -263,18 +272,19 @@ def export_days(database: Database, days: Days) -> Iterator[Day]:
         after = (page[-1].day, page[-1].metric)
 
 
-def export_events(database: Database, organization_id: UUID) -> Iterator[Row[Any]]:
-    """Yield the events that are kept, in no order of meaning, in bounded memory."""
+def export_events(database: Database, days: Days) -> Iterator[tuple[str, ...]]:
+    """Yield the events that are kept of these days as texts, in bounded memory.
+
+    Their order says nothing. Each page is read in a transaction of its own.
+    """
     key = _NO_KEY
     while True:
-        with database.transaction(organization_id) as session:
-            page = repository.list_events_after(
-                session, organization_id, key, limit=EXPORT_PAGE
-            )
-        yield from page
+        with database.transaction(days.organization_id) as session:
+            page = repository.list_events_after(session, days, key, limit=EXPORT_PAGE)
+        yield from (row[:-1] for row in page)
         if len(page) < EXPORT_PAGE:
             return
-        key = page[-1].key
+        key = UUID(page[-1][-1])
 
 
 def check(session: Session, days: Days) -> list[Difference]:

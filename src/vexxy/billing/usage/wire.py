@@ -87,7 +87,7 @@ def _faults(body: bytes, error: msgspec.ValidationError) -> Found:
     """Return the fault of every event that has one, where the array has several."""
     try:
         parts = _LOOSE.decode(body)
-    except msgspec.ValidationError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return [_fault(None, error)]
     found: Found = []
     for index, part in enumerate(parts):
