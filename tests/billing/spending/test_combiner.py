@@ -43,7 +43,7 @@ from vexxy.kit.writes import Connection, Lost, Writes
     [
         ("billing_events", repository.EVENT_COLUMNS),
         ("credit_accounts", repository.ACCOUNT_COLUMNS),
-        ("credit_lots", repository.LOT_COLUMNS),
+        ("credit_lots", (*repository.LOT_COLUMNS, "is_open")),
     ],
 )
 def test_rows_are_written_in_the_order_of_the_tables(

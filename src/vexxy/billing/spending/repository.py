@@ -31,6 +31,7 @@ LOT_COLUMNS: Final = (
     *("id", "organization_id", "sequence", "source", "priority", "expires_at"),
     *("granted_credits", "available_credits", "held_credits"),
 )
+_ACCOUNTS: Final = tuple(Account)
 _BALANCES: Final = tuple(f"{account}_credits" for account in Account)
 
 _OPEN: Final = (
@@ -44,8 +45,7 @@ _LOCK: Final = (
     " order by organization_id for update"
 )
 _LOTS: Final = (
-    "select * from credit_lots where organization_id = any($1::uuid[])"
-    " and (available_credits > 0 or held_credits > 0)"
+    "select * from credit_lots where organization_id = any($1::uuid[]) and is_open"
 )
 _NAMED: Final = (
     "with named as (select e.* from unnest($1::uuid[], $2::text[]) as n (owner, name)"
@@ -70,7 +70,8 @@ with found as materialized (
   insert into billing_events select e.* from unnest($4::billing_events[]) e
   where e.organization_id in (select organization_id from agreed)
 ), lots as (
-  insert into credit_lots select l.* from unnest($5::credit_lots[]) l
+  insert into credit_lots ({", ".join(LOT_COLUMNS)})
+  select {", ".join(f"l.{name}" for name in LOT_COLUMNS)} from unnest($5::credit_lots[]) l
   where l.organization_id in (select organization_id from agreed)
   on conflict (id) do update set available_credits = excluded.available_credits,
     held_credits = excluded.held_credits
@@ -156,26 +157,28 @@ async def write(
         acts: A JSON array of rows for the record of acts.
         now: Of the accounts' change.
     """
-    wanted = sorted(changes)
+    decisions = [(one, change.decision) for one, change in changes.items()]
     rows = await connection.rows(
         _WRITE,
-        wanted,
-        [_account(changes[one].decision.state, now) for one in wanted],
-        [changes[one].expected for one in wanted],
-        [_event(row) for one in wanted for row in changes[one].decision.rows],
-        [(lot.id, one, *_of(lot)) for one in wanted for lot in changes[one].decision.lots],
+        list(changes),
+        [_account(decision.state, now) for _, decision in decisions],
+        [change.expected for change in changes.values()],
+        [_event(row) for _, decision in decisions for row in decision.rows],
+        [_lot(one, lot) for one, decision in decisions for lot in decision.lots],
         acts,
     )
     return frozenset(row.organization_id for row in rows)
 
 
 def _account(state: State, now: datetime) -> tuple[object, ...]:
-    balances = (state.balances.get(account, 0) for account in Account)
+    balances = [state.balances.get(account, 0) for account in _ACCOUNTS]
     return (state.organization_id, state.sequence, state.chain, *balances, now)
 
 
-def _of(lot: Lot) -> tuple[object, ...]:
+def _lot(organization_id: UUID, lot: Lot) -> tuple[object, ...]:
     return (
+        lot.id,
+        organization_id,
         lot.sequence,
         lot.source,
         lot.priority,
@@ -183,6 +186,7 @@ def _of(lot: Lot) -> tuple[object, ...]:
         lot.granted_credits,
         lot.available_credits,
         lot.held_credits,
+        None,  # generated
     )
 
 

@@ -100,6 +100,7 @@ class Combiner:
         self._now = now
         self._waiting: OrderedDict[UUID, list[_Waiting]] = OrderedDict()
         self._count = 0
+        self._taken_count = 0
         self._running: set[asyncio.Task[None]] = set()
         self._accounts: OrderedDict[UUID, _Account] = OrderedDict()
         # Whose accounts are being read under their lock: how often.
@@ -162,10 +163,10 @@ class Combiner:
     def _taken(self) -> dict[UUID, list[_Waiting]]:
         """Take a part of what waits, those first that wait longest.
 
-        While nothing is under way it is half of it: the other half is decided while this
-        one is written.
+        At most half of all who want something, those under way included: one half is
+        decided while the other is written.
         """
-        share = self._count if self._running else (self._count + 1) // 2
+        share = (self._count + self._taken_count + 1) // 2
         room = min(REQUESTS_MAX, max(share, REQUESTS_MIN))
         batch: dict[UUID, list[_Waiting]] = {}
         for organization_id in list(self._waiting):
@@ -178,8 +179,10 @@ class Combiner:
             if len(waiting) > room:
                 # Behind the others: one organization does not keep them waiting.
                 self._waiting[organization_id] = waiting[room:]
-            self._count -= len(batch[organization_id])
             room -= len(batch[organization_id])
+        size = sum(map(len, batch.values()))
+        self._count -= size
+        self._taken_count += size
         return batch
 
     async def _serve(self, batch: _Batch) -> None:
@@ -206,6 +209,7 @@ class Combiner:
             for waiting in batch.values():
                 for one in waiting:
                     one.tell(failure)
+            self._taken_count -= sum(map(len, batch.values()))
 
     async def _by_memory(self, batch: _Batch) -> _Batch:
         """Decide upon what is remembered; return what that is not good enough for.
