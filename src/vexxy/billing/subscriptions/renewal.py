@@ -158,8 +158,7 @@ def _roll_over(held: Held) -> Held:
     row, end = held.row, held.row.current_period_end
     paid_is_over = end >= row.billing_period_end
     held.begin()
-    fee = row.billing_fee_cents if paid_is_over else 0
-    invoicing.close(held, end=end, fee_cents=fee)
+    invoicing.close(held, end=end, fee_cents=invoicing.fee_at(held, end))
     held.period.closed_at = held.now
     held.session.flush()
     metrics.PERIOD_ROLLOVERS.count()

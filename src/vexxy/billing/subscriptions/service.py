@@ -11,18 +11,24 @@ from sqlalchemy.orm import Session
 from vexxy.audit import service as audit
 from vexxy.audit.types import Act, Actor
 from vexxy.billing.catalog.service import Plans
+from vexxy.billing.invoices.types import Closing
 from vexxy.billing.ledger import service as ledger
-from vexxy.billing.subscriptions import changing, quoting, renewal, repository, wire
+from vexxy.billing.subscriptions import (
+    changing,
+    invoicing,
+    quoting,
+    renewal,
+    repository,
+    wire,
+)
 from vexxy.billing.subscriptions import held as hands
 from vexxy.billing.subscriptions.errors import NotPossible, PaymentsOff
 from vexxy.billing.subscriptions.held import Held
 from vexxy.billing.subscriptions.rules import periods
-from vexxy.billing.subscriptions.rules import plans as plan_rules
 from vexxy.billing.subscriptions.types import (
     Current,
     Given,
     Kind,
-    Move,
     Period,
     Quote,
     Status,
@@ -31,7 +37,6 @@ from vexxy.billing.subscriptions.types import (
     Wanted,
     When,
 )
-from vexxy.billing.types import Interval
 from vexxy.kit import clock, logging
 from vexxy.kit.db import Database
 from vexxy.kit.errors import VexxyError
@@ -93,6 +98,15 @@ def list_steps(
     """Return what became of the organization's subscriptions, newest first."""
     rows = repository.list_steps(session, organization_id, limit=limit, offset=offset)
     return [wire.step_of(row) for row in rows]
+
+
+def upcoming(
+    session: Session, organization_id: UUID, *, plans: Plans, now: datetime | None = None
+) -> Closing:
+    """Return what would be invoiced if the running period ended as it is now."""
+    held = renewal.hold(session, organization_id, plans=plans, now=now)
+    end_ = held.period.period_end
+    return invoicing.closing(held, end=end_, fee_cents=invoicing.fee_at(held, end_))
 
 
 def end(session: Session, organization_id: UUID, *, now: datetime | None = None) -> None:
@@ -180,7 +194,7 @@ def preview(
         NotPossible: The subscription is in no state to change, or has the plan.
     """
     held = renewal.hold(session, organization_id, plans=plans, now=now)
-    quote = quoting.hold(held, _move(held, wanted))
+    quote = quoting.hold(held, changing.decide(held, wanted))
     audit.record(
         session,
         Act(
@@ -229,71 +243,12 @@ def change(
     if isinstance(wanted, UUID):
         move, day = quoting.accept(held, wanted)
     else:
-        if _keeps(held, wanted):
-            return _unscheduled(held)
-        move, day = _move(held, wanted), periods.day(held.now)
+        if changing.keeps(held, wanted):
+            return changing.unscheduled(held)
+        move, day = changing.decide(held, wanted), periods.day(held.now)
     if move.dearer and not paid:
         raise PaymentsOff(move.plan.tier)
-    return _apply(held, move, day=day)
-
-
-def _keeps(held: Held, wanted: Wanted) -> bool:
-    """Return whether to stay is asked for, while a change is scheduled."""
-    same = wanted.tier == held.row.tier and wanted.interval in {None, held.interval}
-    return same and held.row.scheduled_tier is not None
-
-
-def _unscheduled(held: Held) -> Current:
-    held.begin()
-    changing.schedule(held, None, None)
-    hands.record(held, Kind.SCHEDULE_CLEARED, effective_at=held.now)
-    return held.current()
-
-
-def _move(held: Held, wanted: Wanted) -> Move:
-    row, status = held.row, Status(held.row.status)
-    if status not in {Status.ACTIVE, Status.TRIALING}:
-        raise NotPossible(
-            f"a subscription that is {status} cannot change its plan",
-            hint="POST /billing/subscription/resume" if status is Status.PAUSED else None,
-        )
-    if row.cancel_at_period_end:
-        raise NotPossible(
-            "the subscription is to end", hint="POST /billing/subscription/reactivate"
-        )
-    plan = held.plans.current(wanted.tier)
-    interval = wanted.interval or held.interval
-    if wanted.interval is None and plan_rules.price(plan, interval) is None:
-        interval = Interval.MONTH
-    price = plan_rules.get_price(plan, interval)
-    before = (held.plan, held.interval)
-    if (plan, interval) == before:
-        raise NotPossible(f"the plan is {plan.tier!r} already")
-    if price == 0 and plan.tier == row.tier:
-        interval = Interval.MONTH
-    dearer = plan_rules.is_dearer(before, (plan, interval))
-    trial = status is Status.TRIALING
-    return Move(
-        plan,
-        interval,
-        plan_rules.when(wanted.when, dearer=dearer, trial=trial),
-        Status.ACTIVE if trial and price == 0 else status,
-        dearer,
-    )
-
-
-def _apply(held: Held, move: Move, *, day: datetime) -> Current:
-    held.begin()
-    if move.when is When.PERIOD_END:
-        changing.schedule(held, move.plan, move.interval)
-        end = held.row.billing_period_end
-        hands.record(held, Kind.CHANGE_SCHEDULED, effective_at=end)
-        return held.current()
-    changing.schedule(held, None, None)
-    held.row.status = move.status.value
-    changing.switch(held, move.plan, move.interval, day=day)
-    hands.record(held, Kind.CHANGED, effective_at=day)
-    return held.current()
+    return changing.apply(held, move, day=day)
 
 
 # --- what operators do ---------------------------------------------------------------
@@ -342,6 +297,30 @@ def set_plan(
     kind = Kind.TRIAL_STARTED if trial else Kind.CHANGED
     hands.record(held, kind, effective_at=day)
     return held.current()
+
+
+def move_to_current_version(
+    session: Session,
+    organization_id: UUID,
+    *,
+    plans: Plans,
+    reason: str,
+    actor: Actor,
+    now: datetime | None = None,
+) -> bool:
+    """Schedule the newest version of the plan; False where that is so, or it goes away."""
+    held = renewal.hold(session, organization_id, plans=plans, now=now)
+    row, plan = held.row, plans.catalog.plans.get(held.row.tier)
+    if plan is None or row.scheduled_tier is not None or row.cancel_at_period_end:
+        return False
+    if (row.catalog, row.plan_version) == (plans.catalog.name, plan.version):
+        return False
+    held.actor, held.reason = actor, reason
+    held.begin()
+    changing.schedule(held, plan, held.interval)
+    at = row.billing_period_end
+    hands.record(held, Kind.CHANGE_SCHEDULED, effective_at=at)
+    return True
 
 
 def extend_trial(
