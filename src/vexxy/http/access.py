@@ -6,7 +6,7 @@ from typing import Final
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from vexxy.http import headers, problems, request_ids
+from vexxy.http import headers, problems, quotas, request_ids
 from vexxy.http.addresses import ADDRESS
 from vexxy.http.errors import INTERNAL
 from vexxy.kit import logging, metrics
@@ -73,6 +73,7 @@ class _Answer:
                 list(message.get("headers", ())), scheme=self._scope.get("scheme", "")
             )
             lines.append((b"x-request-id", self._request_id))
+            lines += quotas.said(self._scope, self.status)
             message = {**message, "headers": lines}
         await self._send(message)
         if message["type"] == "http.response.body":

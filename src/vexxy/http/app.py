@@ -10,10 +10,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from vexxy.bootstrap import Service
-from vexxy.http import addresses, errors, idempotency, metrics, openapi, pages
+from vexxy.http import addresses, errors, idempotency, metrics, openapi, pages, quotas
 from vexxy.http.access import Access
 from vexxy.http.addresses import Addresses
 from vexxy.http.bodies import Bodies
+from vexxy.http.calls import Calls, Written
 from vexxy.http.deadlines import Deadlines
 from vexxy.http.hosts import Hosts
 from vexxy.http.idempotency import Replayed
@@ -50,6 +51,7 @@ def create(
         shared: Rate limits that processes share; without it each counts for itself.
     """
     settings = service.settings
+    calls = Calls(Written(service))
     app = FastAPI(
         title="VEXxy Enterprise",
         version=metadata.version("vexxy-enterprise"),
@@ -57,12 +59,13 @@ def create(
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
-        lifespan=_life(endings),
+        lifespan=_life([calls.close, *endings]),
         # Spans of requests, once somebody listens; numbers and lines are ours.
         telemetry={"metrics": False, "logs": False, "operation_spans": False},
     )
     app.state.service = service
     app.state.rates = _rates(settings, shared)
+    app.state.calls = calls
     errors.install(app)
     app.add_exception_handler(Replayed, idempotency.replay)
     openapi.install(app)
@@ -127,6 +130,11 @@ def _allow_origins(app: FastAPI, origins: tuple[str, ...]) -> None:
         allow_credentials=False,
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID"],
-        expose_headers=["X-Request-ID", "Retry-After", "Idempotent-Replayed"],
+        expose_headers=[
+            "X-Request-ID",
+            "Retry-After",
+            "Idempotent-Replayed",
+            *quotas.HEADERS,
+        ],
         max_age=600,
     )

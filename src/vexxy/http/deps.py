@@ -100,16 +100,18 @@ def resolved(principal: Proven, session: Transaction) -> Identity:
 
 
 async def caller(request: Request, who: Annotated[Identity, Depends(resolved)]) -> Identity:
-    """Return the caller, counted against what their organization may ask.
+    """Return the caller, counted as a call of their organization.
 
     Counted here and not sooner: an API key names its organization itself, and until the
     database has agreed anybody could use up another organization's requests with it.
 
     Raises:
         RateLimited: The organization asked too often.
+        QuotaReached: Its calls of this period are used up.
     """
     logging.note(organization_id=who.organization_id, user_id=who.user_id)
     await request.app.state.rates.spend(who.organization_id)
+    await request.app.state.calls.spend(request.scope, who.organization_id)
     request.state.caller = who
     return who
 

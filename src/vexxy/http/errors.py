@@ -107,6 +107,11 @@ async def _product(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, errors.QuotaExceeded):
         kind = str(error.details.get("quota_type", "other"))
         metrics.QUOTA_REFUSALS.count(quota_type=kind)
+    if isinstance(error, errors.PaymentRequired):
+        metrics.PAYMENT_REFUSALS.count(
+            metric=str(error.details.get("metric", "none")),
+            reason=str(error.details.get("reason", "other")),
+        )
     answer = answer_of(error)
     if answer.code == "VALIDATION_ERROR":
         # Clients read the list of a 400, whoever found the fault.

@@ -1,8 +1,8 @@
 """The status of an analysis, read in one round trip (ADR 0020).
 
 Only what succeeds is answered here. Whatever is unusual (no credentials, none that hold,
-no such analysis, too many requests, a database that is away) goes on to the ordinary
-route, which knows what to say; so the two can differ in nothing but speed.
+no such analysis, too many requests, a quota, a database that is away) goes on to the
+ordinary route, which knows what to say; so the two can differ in nothing but speed.
 """
 
 import json
@@ -29,6 +29,7 @@ from vexxy.kit.reads import Reads
 
 if TYPE_CHECKING:
     from vexxy.analysis.submission.models import AnalysisRow
+    from vexxy.http.calls import Calls
     from vexxy.http.rates import Rates
 
 ROUTE: Final = "/api/v1/analysis/{job_id}/status"
@@ -100,8 +101,11 @@ class FastStatus:
             found = StatusRow(*values[13:])
             if found.id is None or Permission.ANALYSIS_READ not in who.permissions:
                 return None
-            rates: Rates = scope["app"].state.rates
+            state = scope["app"].state
+            rates: Rates = state.rates
             await rates.spend(who.organization_id)
+            calls: Calls = state.calls
+            await calls.spend(scope, who.organization_id)
         except VexxyError:
             return None
         logging.note(organization_id=who.organization_id, user_id=who.user_id)

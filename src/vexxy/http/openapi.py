@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field
 
+from vexxy.http import quotas
 from vexxy.http.errors import ANSWERS, INTERNAL, Answer
 from vexxy.kit import errors
 from vexxy.kit.errors import VexxyError
@@ -63,8 +64,16 @@ _TOLD: Final[Mapping[type[VexxyError], tuple[str, str, Mapping[str, Any]]]] = {
     ),
     errors.PaymentRequired: (
         "A metered hard cap is reached, or a grace period ran out",
-        "the plan's hard cap of user_seats is reached",
-        {},
+        "user_seats: the plan's hard cap is reached (3 of 3 used)",
+        {
+            "reason": "hard_cap",
+            "metric": "user_seats",
+            "usage": 3,
+            "requested": 1,
+            "limit": 3,
+            "resets_at": "2026-12-03T00:00:00Z",
+            "hint": "PUT /billing/subscription to a larger plan, or use less",
+        },
     ),
     errors.PermissionDenied: (
         "The caller is known and may not do this",
@@ -120,7 +129,11 @@ ALWAYS: Final = (
     errors.TimedOut,
 )
 WITH_BODY: Final = (errors.TooLarge,)
-WITH_CALLER: Final = (errors.Unauthenticated, errors.PermissionDenied)
+WITH_CALLER: Final = (
+    errors.Unauthenticated,
+    errors.PaymentRequired,
+    errors.PermissionDenied,
+)
 UNSUPPORTED_MEDIA: Final = 415
 
 Responses = dict[int | str, dict[str, Any]]
@@ -234,6 +247,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
         operation["responses"].pop("422", None)
         for status, answer in operation["responses"].items():
             answer.setdefault("headers", {}).update(_headers(status))
+            if operation.get("security") and (status[0] == "2" or status == "402"):
+                answer["headers"].update(_quota_headers())
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
@@ -244,6 +259,13 @@ def _document(app: FastAPI) -> dict[str, Any]:
 def _operations(document: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     for path in document.get("paths", {}).values():
         yield from (item for item in path.values() if "responses" in item)
+
+
+def _quota_headers() -> dict[str, Any]:
+    text = {"type": "string"}
+    return {
+        name: {"description": told, "schema": text} for name, told in quotas.HEADERS.items()
+    }
 
 
 def _headers(status: str) -> dict[str, Any]:

@@ -148,3 +148,14 @@ class Alert:
     window: Window
     staged: bool = False
     mailed_to: Sequence[UUID] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Every metric of an organization's plan, in the period that is current."""
+
+    organization_id: UUID
+    tier: str
+    window: Window
+    currency: str
+    lines: Sequence[Line]

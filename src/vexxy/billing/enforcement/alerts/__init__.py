@@ -1,0 +1,1 @@
+"""Telling an organization, once, that it reached a percentage of a quota."""

@@ -1,0 +1,1 @@
+"""What of its plan an organization used: every metric, and who has to hear of it."""
