@@ -13,10 +13,8 @@ from typing import Final
 from pydantic import SecretStr
 
 from vexxy.analysis.ports import Tools
-from vexxy.analysis.submission.ports import Entitlements
 from vexxy.billing.catalog import service as catalog
 from vexxy.billing.catalog.service import Plans
-from vexxy.billing.plans import OneTier
 from vexxy.evidence import rules as evidence_rules
 from vexxy.evidence.ports import BlobStore
 from vexxy.identity.errors import UnusableKey
@@ -120,7 +118,6 @@ class Service:
         system: PostgreSQL across organizations: queue, sign-in, sweeps, operators.
         identity: Keys, password hashing and mail.
         plans: What can be subscribed to.
-        entitlements: What each organization may use.
         evidence: Where the bytes of evidence lie.
         link_keys: What signs links to evidence, the newest first.
     """
@@ -132,7 +129,6 @@ class Service:
     sealer: Sealer
     identity: IdentityTools
     plans: Plans
-    entitlements: Entitlements
     evidence: BlobStore
     link_keys: tuple[bytes, ...]
 
@@ -227,7 +223,6 @@ def service(
             sealer=Sealer(sealing_keys),
             identity=identity_tools(settings),
             plans=offered,
-            entitlements=OneTier(offered.current(offered.default_tier)),
             evidence=evidence_store(settings),
             link_keys=evidence_rules.link_keys(sealing_keys),
         )

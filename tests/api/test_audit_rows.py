@@ -161,6 +161,17 @@ def use(walk: Walk) -> None:
     walk.send("POST", "/usage/backfill", json=[late], params=home, headers=CORE)
 
 
+def overrides(walk: Walk) -> None:
+    walk.headers = a_member(walk.service, is_admin=True).headers
+    home = {"org_id": walk.owner.organization_id}
+    path = "/billing/organization/{org_id}/overrides"
+    until = clock.rfc3339(clock.now() + timedelta(days=9))
+    wanted = {"feature": "analyses", "limit_value": 5, "reason": "x y", "expires_at": until}
+    made = walk.send("POST", path, named=home, json=wanted)["id"]
+    walk.send("DELETE", path + "/{override_id}", named={**home, "override_id": made})
+    walk.headers = {}
+
+
 def notifications(walk: Walk) -> None:
     wanted = {"url": "https://example.com/hook", "event_types": ["analysis.finished"]}
     endpoint = walk.send("POST", "/notifications/endpoints", json=wanted)["id"]
@@ -193,6 +204,7 @@ def test_every_request_that_changes_something_is_recorded(walk: Walk) -> None:
         notifications,
         use,
         credits_by_hand,
+        overrides,
     )
     for step in steps:
         step(walk)

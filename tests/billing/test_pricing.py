@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vexxy.billing import plans, pricing
+from vexxy.billing import pricing
+from vexxy.billing.catalog.service import load
 from vexxy.billing.types import Feature, Options, Tier
 
+PLANS = load().plans
 OPTIONS = st.builds(Options, st.booleans(), st.booleans(), st.booleans())
 DURATIONS = st.timedeltas(timedelta(0), timedelta(days=2))
 
@@ -49,7 +51,7 @@ def test_a_clock_that_was_set_back_charges_no_time() -> None:
 
 
 def test_each_tier_has_what_the_one_before_has() -> None:
-    ordered = [plans.PLANS[tier] for tier in Tier]
+    ordered = [PLANS[tier] for tier in Tier]
     for lower, higher in itertools.pairwise(ordered):
         assert lower.features < higher.features
         assert lower.priority < higher.priority
@@ -67,12 +69,12 @@ def test_each_tier_has_what_the_one_before_has() -> None:
 def test_a_tier_allows_what_the_contract_says(
     tier: Tier, analyses: int | None, allowance: int | None
 ) -> None:
-    plan = plans.PLANS[tier]
+    plan = PLANS[tier]
     assert (plan.monthly_analyses, plan.monthly_credits) == (analyses, allowance)
 
 
 def test_functions_start_with_starter_and_scanners_with_professional() -> None:
-    assert Feature.REACHABILITY_ANALYSIS not in plans.PLANS[Tier.FREE].features
-    assert Feature.REACHABILITY_ANALYSIS in plans.PLANS[Tier.STARTER].features
-    assert Feature.SECURITY_FUZZING not in plans.PLANS[Tier.STARTER].features
-    assert Feature.SECURITY_FUZZING in plans.PLANS[Tier.PROFESSIONAL].features
+    assert Feature.REACHABILITY_ANALYSIS not in PLANS[Tier.FREE].features
+    assert Feature.REACHABILITY_ANALYSIS in PLANS[Tier.STARTER].features
+    assert Feature.SECURITY_FUZZING not in PLANS[Tier.STARTER].features
+    assert Feature.SECURITY_FUZZING in PLANS[Tier.PROFESSIONAL].features

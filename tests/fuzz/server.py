@@ -73,10 +73,25 @@ def furnish(service: Service, client: TestClient, member: Member) -> Known:
         {"url": "https://hooks.example.com/x", "event_types": ["analysis.finished"]},
         "endpoint_id",
     )
+    known["override_id"] = [_override(service, client, member)]
     known["user_id"].append(
         str(running.a_member(service, member.organization_id, role="viewer").user_id)
     )
     return known
+
+
+def _override(service: Service, client: TestClient, member: Member) -> str:
+    answer = client.post(
+        f"{API}/billing/organization/{member.organization_id}/overrides",
+        json={
+            "feature": "analyses",
+            "limit_value": 400,
+            "reason": "a trial",
+            "expires_at": "2030-01-01T00:00:00Z",
+        },
+        headers=running.a_member(service, is_admin=True).headers,
+    )
+    return str(answer.json()["id"])
 
 
 _ID = {"job_id": "job_id"}

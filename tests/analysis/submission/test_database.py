@@ -132,9 +132,10 @@ def test_nothing_is_complete_without_being_settled(desk: Desk, db_worker: Databa
 
 
 def test_an_analysis_and_its_job_are_queued_together(
-    desk: Desk, db_system: Database
+    db_system: Database, db_request: Database
 ) -> None:
-    accepted = desk.submit(tier=Tier.ENTERPRISE, profile=Profile.COMPREHENSIVE)
+    desk = Desk(db_system, db_request, tier=Tier.ENTERPRISE)
+    accepted = desk.submit(profile=Profile.COMPREHENSIVE)
     with db_system.transaction() as session:
         row = repository.find(session, accepted.job_id)
         assert row is not None

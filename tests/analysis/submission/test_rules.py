@@ -13,9 +13,10 @@ from vexxy.analysis.submission import rules
 from vexxy.analysis.submission.errors import SubmissionRefused
 from vexxy.analysis.submission.types import TERMINAL, Given, Status, Submission
 from vexxy.analysis.types import Profile
-from vexxy.billing import plans
+from vexxy.billing.catalog.service import load
 from vexxy.billing.types import Feature, Options, Tier
 
+PLANS = load().plans
 DIGEST = "sha256:" + "d" * 64
 OTHER = "sha256:" + "e" * 64
 DURATIONS = {
@@ -74,7 +75,7 @@ def test_a_field_overrides_its_own_and_no_other(profile: Profile, name: str) -> 
 def test_a_plan_without_a_feature_skips_it_and_says_so() -> None:
     wanted = rules.config_of(Profile.COMPREHENSIVE, Given())
 
-    config, skipped = rules.allowed(wanted, plans.PLANS[Tier.FREE].features)
+    config, skipped = rules.allowed(wanted, PLANS[Tier.FREE].features)
 
     assert skipped == (Feature.REACHABILITY_ANALYSIS, Feature.SECURITY_FUZZING)
     assert not config.enable_code_coverage
@@ -93,7 +94,7 @@ def test_a_plan_without_a_feature_skips_it_and_says_so() -> None:
 def test_a_plan_keeps_what_it_includes(tier: Tier, skipped: tuple[Feature, ...]) -> None:
     wanted = rules.config_of(Profile.COMPREHENSIVE, Given())
 
-    config, left_out = rules.allowed(wanted, plans.PLANS[tier].features)
+    config, left_out = rules.allowed(wanted, PLANS[tier].features)
 
     assert left_out == skipped
     assert config.enable_code_coverage
@@ -102,7 +103,7 @@ def test_a_plan_keeps_what_it_includes(tier: Tier, skipped: tuple[Feature, ...])
 def test_what_was_not_asked_for_is_not_skipped() -> None:
     wanted = rules.config_of(Profile.MINIMAL, Given())
 
-    assert rules.allowed(wanted, plans.PLANS[Tier.FREE].features) == (wanted, ())
+    assert rules.allowed(wanted, PLANS[Tier.FREE].features) == (wanted, ())
 
 
 @pytest.mark.parametrize(

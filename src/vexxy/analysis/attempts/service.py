@@ -1,6 +1,6 @@
 """What a worker writes about the analysis that it runs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,6 +27,8 @@ from vexxy.analysis.submission.errors import (
 from vexxy.analysis.submission.models import AnalysisRow
 from vexxy.analysis.submission.types import TERMINAL, Status, Work
 from vexxy.analysis.types import Observation, Result
+from vexxy.billing.quotas import ending as quotas
+from vexxy.billing.quotas.types import Ending
 from vexxy.images.types import Image
 from vexxy.kit import clock
 from vexxy.kit.errors import InvalidInput
@@ -41,6 +43,10 @@ FAILED_PHASE = "Failed"
 LEFT_SECONDS = 120.0
 LEFT_MAX = 500
 LEFT_MESSAGE = "the analysis was given up"
+LAPSED_MESSAGE = (
+    "the analysis waited so long that the credits held for it were released, and what is "
+    "available now does not cover it; submit it again"
+)
 _RUNS = (Status.RUNNING, Status.ANALYZING)
 
 
@@ -48,6 +54,9 @@ def begin(
     session: Session, analysis_id: UUID, *, attempt: int, sealer: Sealer
 ) -> Work | None:
     """Take an analysis up, for the first time or again; None when it is over.
+
+    Where what was held for it lapsed while it waited, it is held again, or the analysis
+    ends here: nothing is begun that could not be charged.
 
     Raises:
         AnalysisNotFound: None of that id in the organization.
@@ -58,8 +67,12 @@ def begin(
         raise AnalysisNotFound(analysis_id)
     if Status(row.status) in TERMINAL:
         return None
+    queued = row.status == Status.QUEUED
+    if queued and not quotas.renew(session, row.organization_id, analysis_id):
+        fail(session, analysis_id, LAPSED_MESSAGE)
+        return None
     work = _work(session, row, sealer=sealer)
-    if row.status == Status.QUEUED:
+    if queued:
         repository.become(
             session,
             analysis_id,
@@ -202,6 +215,7 @@ def complete(
             analysis_id=analysis_id,
         )
     skipped = [*row.skipped_features, *result.skipped_features]
+    charged = quotas.settle(session, row.organization_id, analysis_id, credits=cost)
     changed = repository.become(
         session,
         analysis_id,
@@ -209,7 +223,7 @@ def complete(
         **told,
         skipped_features=list(dict.fromkeys(skipped)),
         generated_vex_id=vex_id,
-        cost_credits=cost,
+        cost_credits=charged,
         billed_at=completed_at,
         completed_at=completed_at,
         progress_percent=100,
@@ -225,7 +239,7 @@ def complete(
         result=result,
     )
     submission.tell_finished(session, analysis_id)
-    return Completion(analysis_id, cost, vex_id, completed_at)
+    return Completion(analysis_id, charged, vex_id, completed_at)
 
 
 def document_of(
@@ -266,23 +280,14 @@ def note_failure(session: Session, analysis_id: UUID, failure: Failure) -> None:
     repository.change(
         session, analysis_id, from_=_RUNS, error_traceback=_text(failure.traceback)
     )
+    row = repository.find(session, analysis_id)
+    if failure.lasting and row is not None:
+        quotas.note_fault(session, row.organization_id, analysis_id)
 
 
 def fail(session: Session, analysis_id: UUID, message: str) -> bool:
     """End the analysis as failed, uncharged; return whether it was not over before."""
-    failed = repository.become(
-        session,
-        analysis_id,
-        Status.FAILED,
-        error_message=_text(message)[: rules.MESSAGE_LENGTH_MAX],
-        completed_at=clock.instant(),
-        current_phase=FAILED_PHASE,
-        cost_credits=0,
-        sealed_environment=None,
-    )
-    if failed:
-        submission.tell_finished(session, analysis_id)
-    return failed
+    return _end(session, [_failure(analysis_id, message)]) == 1
 
 
 def end_left(session: Session, *, after_seconds: float = LEFT_SECONDS) -> int:
@@ -292,28 +297,69 @@ def end_left(session: Session, *, after_seconds: float = LEFT_SECONDS) -> int:
     """
     before = clock.instant() - timedelta(seconds=after_seconds)
     left = repository.list_left(session, before=before, limit=LEFT_MAX)
-    for analysis_id, state, error in left:
-        if state == "cancelled":
-            cancelled(session, analysis_id)
-        else:
-            fail(session, analysis_id, error or LEFT_MESSAGE)
+    _end(
+        session,
+        [
+            _Ended(analysis_id, Status.CANCELLED)
+            if state == "cancelled"
+            else _failure(analysis_id, error or LEFT_MESSAGE)
+            for analysis_id, state, error in left
+        ],
+    )
     return len(left)
 
 
 def cancelled(session: Session, analysis_id: UUID) -> bool:
     """End as cancelled an analysis whose job was; return whether it was not over."""
-    ended = repository.become(
+    return _end(session, [_Ended(analysis_id, Status.CANCELLED)]) == 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    analysis_id: UUID
+    status: Status
+    message: str | None = None
+
+
+def _failure(analysis_id: UUID, message: str) -> _Ended:
+    told = _text(message)[: rules.MESSAGE_LENGTH_MAX]
+    return _Ended(analysis_id, Status.FAILED, told)
+
+
+def _end(session: Session, ends: Iterable[_Ended]) -> int:
+    """End analyses without a result; return how many were not over before.
+
+    First the rows of all of them, then the accounts, in the order of organizations:
+    whoever ends one analysis locks its row and then the account, so nobody waits for
+    somebody who waits for them.
+    """
+    found = [(row, end) for end in ends if (row := _ended(session, end)) is not None]
+    for row, end in sorted(found, key=lambda one: one[0].organization_id):
+        before = Status(row.status)
+        cancelled_ = end.status is Status.CANCELLED
+        ending = submission.ending_of(before) if cancelled_ else Ending.FAILED
+        submission.release(session, row, ending=ending)
+        submission.tell_finished(session, end.analysis_id)
+    return len(found)
+
+
+def _ended(session: Session, end: _Ended) -> AnalysisRow | None:
+    """Return the analysis as it was before it was ended, None where it was over."""
+    row = repository.lock(session, end.analysis_id)
+    if row is None or Status(row.status) in TERMINAL:
+        return None
+    failed = end.status is Status.FAILED
+    repository.become(
         session,
-        analysis_id,
-        Status.CANCELLED,
+        end.analysis_id,
+        end.status,
         completed_at=clock.instant(),
-        current_phase=submission.CANCELLED_PHASE,
+        current_phase=FAILED_PHASE if failed else submission.CANCELLED_PHASE,
+        error_message=end.message,
         cost_credits=0,
         sealed_environment=None,
     )
-    if ended:
-        submission.tell_finished(session, analysis_id)
-    return ended
+    return row
 
 
 def _text(text: str) -> str:

@@ -16,6 +16,7 @@ from vexxy.analysis.submission import wire
 from vexxy.analysis.submission.models import AnalysisRow
 from vexxy.analysis.submission.types import Status
 from vexxy.billing import pricing
+from vexxy.billing.quotas import ending as quotas
 from vexxy.kit import clock
 
 PHASE: Final = "Complete, reused"
@@ -67,7 +68,12 @@ def answer(session: Session, analysis_id: UUID, *, within_seconds: int) -> Reuse
     source_id, vex_id = found
     repository.copy(session, source_id, analysis_id, cause=f"reused from {source_id}")
     completed_at = clock.instant()
-    cost = min(pricing.REUSED_CREDITS, row.estimated_cost_credits)
+    cost = quotas.settle(
+        session,
+        row.organization_id,
+        analysis_id,
+        credits=min(pricing.REUSED_CREDITS, row.estimated_cost_credits),
+    )
     submissions.become(
         session,
         analysis_id,

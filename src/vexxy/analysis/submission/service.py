@@ -27,6 +27,10 @@ from vexxy.analysis.submission.types import (
 from vexxy.analysis.types import Profile
 from vexxy.audit import service as audit
 from vexxy.audit.types import Act, Actor
+from vexxy.billing.catalog.service import Plans
+from vexxy.billing.quotas import ending as ended
+from vexxy.billing.quotas import service as quotas
+from vexxy.billing.quotas.types import Ask, Ending, Remaining
 from vexxy.billing.types import Plan
 from vexxy.jobs import service as jobs
 from vexxy.jobs.types import NewJob
@@ -45,13 +49,14 @@ class Terms:
     """On whose behalf, and on which terms, something is submitted.
 
     Attributes:
+        plans: Those that are offered; which of them holds is looked up.
         files_allowed: Whether `image_ref` may be the path of an archive on this machine.
         registries: Hosts that images may be of; empty means any.
     """
 
     organization_id: UUID
     actor: Actor
-    plan: Plan
+    plans: Plans
     submitted_by: UUID | None = None
     files_allowed: bool = False
     registries: frozenset[str] = frozenset()
@@ -60,20 +65,23 @@ class Terms:
 def submit(
     session: Session, submission: Submission, *, terms: Terms, sealer: Sealer
 ) -> Accepted:
-    """Take in an analysis and queue it; both or neither.
+    """Take in an analysis, queue it, count it and hold its credits: all or nothing.
 
     What the plan lacks is left out and named, not refused.
 
     Raises:
         SubmissionRefused: A field is malformed or outside its bounds.
         SbomNotFound: `sbom_id` names none of the organization's.
+        QuotaExceeded: The period's analyses or the credits are used up.
+        PaymentRequired: The subscription cannot be used as it is.
     """
     rules.check(submission, files_allowed=terms.files_allowed, registries=terms.registries)
     if submission.sbom_id is not None:
         documents.get_sbom(session, submission.sbom_id)
     wanted = rules.config_of(submission.profile, submission.config)
-    config, skipped = rules.allowed(wanted, terms.plan.features)
-    row = _row(submission, config, terms=terms)
+    plan = quotas.plan(session, terms.organization_id, plans=terms.plans)
+    config, skipped = rules.allowed(wanted, plan.features)
+    row = _row(submission, config, terms=terms, plan=plan)
     row.skipped_features = [feature.value for feature in skipped]
     if submission.config.environment:
         row.sealed_environment = sealer.seal(
@@ -86,7 +94,7 @@ def submit(
             kind=KIND,
             organization_id=terms.organization_id,
             payload={"analysis_id": str(row.id)},
-            priority=terms.plan.priority,
+            priority=plan.priority,
             key=f"{KIND}:{row.id}",
             deadline_seconds=row.deadline_seconds,
             max_attempts=ATTEMPTS_MAX,
@@ -95,10 +103,15 @@ def submit(
     session.add(row)
     session.flush()
     _record(session, row, terms.actor, action="analysis.submitted")
-    return _accepted(row)
+    # Last: whoever submits beside it waits from here to the end of the transaction.
+    ask = Ask(row.organization_id, row.id, row.estimated_cost_credits)
+    admitted = quotas.admit(session, ask, plans=terms.plans)
+    return _accepted(row, admitted.remaining)
 
 
-def _row(submission: Submission, config: Config, *, terms: Terms) -> AnalysisRow:
+def _row(
+    submission: Submission, config: Config, *, terms: Terms, plan: Plan
+) -> AnalysisRow:
     return AnalysisRow(
         id=ids.new_id(),
         organization_id=terms.organization_id,
@@ -110,7 +123,7 @@ def _row(submission: Submission, config: Config, *, terms: Terms) -> AnalysisRow
         config=wire.config_object(config),
         status=Status.QUEUED.value,
         reuse_allowed=submission.reuse_result,
-        priority=terms.plan.priority,
+        priority=plan.priority,
         deadline_seconds=rules.deadline_seconds(config),
         estimated_duration_minutes=rules.estimated_minutes(config),
         estimated_cost_credits=rules.worst_case_credits(config),
@@ -118,7 +131,7 @@ def _row(submission: Submission, config: Config, *, terms: Terms) -> AnalysisRow
     )
 
 
-def _accepted(row: AnalysisRow) -> Accepted:
+def _accepted(row: AnalysisRow, remaining: Remaining) -> Accepted:
     return Accepted(
         job_id=row.id,
         status=Status(row.status),
@@ -128,6 +141,8 @@ def _accepted(row: AnalysisRow) -> Accepted:
         estimated_cost_credits=row.estimated_cost_credits,
         skipped_features=tuple(row.skipped_features),
         created_at=row.created_at,
+        analyses_remaining=remaining.analyses,
+        quota_resets_at=remaining.resets_at,
     )
 
 
@@ -248,6 +263,9 @@ def _listed(row: AnalysisRow) -> Listed:
 def cancel(session: Session, analysis_id: UUID, *, actor: Actor) -> Progress:
     """End an analysis that is not over; nothing of it is charged.
 
+    What was held for it is available again. One that had begun goes on counting among
+    the period's analyses: it used a worker.
+
     It is cancelled with the commit: whatever its worker still brings is refused. The
     worker hears of it through the queue, kills what runs and removes the sandbox.
 
@@ -274,7 +292,18 @@ def cancel(session: Session, analysis_id: UUID, *, actor: Actor) -> Progress:
         jobs.cancel(session, row.queue_job_id)
     _record(session, row, actor, action="analysis.cancelled", before=before)
     tell_finished(session, analysis_id)
+    release(session, row, ending=ending_of(before))
     return get_progress(session, analysis_id)
+
+
+def ending_of(before: Status) -> Ending:
+    """Return how an admission ends whose analysis is cancelled in that state."""
+    return Ending.UNSTARTED if before is Status.QUEUED else Ending.CANCELLED
+
+
+def release(session: Session, row: AnalysisRow, *, ending: Ending) -> None:
+    """Give back what was held for an analysis that is over; its row is locked."""
+    ended.release(session, row.organization_id, row.id, ending=ending)
 
 
 def reevaluate(session: Session, analysis_id: UUID, *, actor: Actor) -> None:

@@ -85,7 +85,12 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An analysis that was taken in."""
+    """An analysis that was taken in.
+
+    Attributes:
+        analyses_remaining: Of the period after it, None without limit.
+        quota_resets_at: When the next period begins.
+    """
 
     job_id: UUID
     status: Status
@@ -95,6 +100,8 @@ class Accepted:
     estimated_cost_credits: int
     skipped_features: tuple[str, ...]
     created_at: datetime
+    analyses_remaining: int | None
+    quota_resets_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,8 @@ class Submitted(BaseModel):
     estimated_cost_credits: int = Field(description="At most; settled at completion")
     skipped_features: list[str] = Field(description="What the plan does not include")
     created_at: Instant
+    analyses_remaining: int | None = Field(description="Of the period; null: any number")
+    quota_resets_at: Instant = Field(description="When the next period begins")
 
 
 class ProgressView(BaseModel):
@@ -211,7 +213,7 @@ def submit(
     session: Transaction,
     actor: Acting,
 ) -> Submitted:
-    """Queue an analysis of an image.
+    """Queue an analysis of an image; what it costs at most is held until it is over.
 
     A step that the plan does not include is skipped, not charged and named in
     `skipped_features`.
@@ -219,7 +221,7 @@ def submit(
     terms = Terms(
         organization_id=who.organization_id,
         actor=actor,
-        plan=adapters.entitlements.plan(session, who.organization_id),
+        plans=adapters.plans,
         submitted_by=who.user_id,
         files_allowed=adapters.settings.image_archives_allowed,
         registries=adapters.settings.registries,
@@ -292,7 +294,11 @@ def read_results(job_id: UUID, session: Transaction) -> Response:
 def cancel(
     job_id: UUID, who: Writer, session: Transaction, *, actor: Acting
 ) -> ProgressView:
-    """Cancel an analysis that is not over; its sandbox is removed, nothing is charged."""
+    """Cancel an analysis that is not over.
+
+    Its sandbox is removed and its credits are released; one that had begun goes on
+    counting among the period's analyses.
+    """
     del who
     return progress_view(service.cancel(session, job_id, actor=actor))
 

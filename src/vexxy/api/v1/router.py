@@ -19,7 +19,7 @@ from vexxy.api.v1 import (
     vex,
 )
 from vexxy.api.v1.billing import credits as credits_
-from vexxy.api.v1.billing import events
+from vexxy.api.v1.billing import events, operators_overrides, overview
 from vexxy.api.v1.billing import usage as billing_usage
 
 router = APIRouter(prefix="/api/v1")
@@ -38,6 +38,8 @@ router.include_router(sync.router)
 router.include_router(audit.router)
 router.include_router(credits_.router)
 router.include_router(events.router)
+router.include_router(overview.router)
+router.include_router(operators_overrides.router)
 router.include_router(usage.router)
 router.include_router(billing_usage.router)
 # Behind every other path of /billing/usage/: it takes whatever stands there.
