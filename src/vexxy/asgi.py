@@ -13,13 +13,16 @@ from vexxy.analysis.submission.types import Progress
 from vexxy.api import health
 from vexxy.api.v1 import analysis
 from vexxy.api.v1.router import router
+from vexxy.billing.spending.service import Combiner
 from vexxy.bootstrap import Service
 from vexxy.http import app as floor
 from vexxy.http import telemetry
 from vexxy.http.fast_status import FastStatus
 from vexxy.kit import logging
+from vexxy.kit.db import Role
 from vexxy.kit.errors import VexxyError
 from vexxy.kit.reads import Reads
+from vexxy.kit.writes import Writes
 
 # Connections of the event loop, beside those of the threads: one round trip is short.
 READS_MAX: Final = 4
@@ -30,9 +33,14 @@ def build(service: Service) -> FastAPI:
     url = service.request.engine.url.render_as_string(hide_password=False)
     reads = Reads(url, connections=min(READS_MAX, service.settings.database_connections))
     fast = partial(FastStatus, service=service, reads=reads, write=_status)
+    writes = Writes(url, role=Role.SYSTEM)
+    combiner = Combiner(writes)
     shared = bootstrap.shared_buckets(service.settings)
-    endings = [reads.close] if shared is None else [reads.close, shared.close]
+    endings = [combiner.close, writes.close, reads.close]
+    if shared is not None:
+        endings.append(shared.close)
     app = floor.create(service, inner=[fast], endings=endings, shared=shared)
+    app.state.combiner = combiner
     health.install(app, service)
     app.include_router(router)
     app.add_api_route("/", _front, include_in_schema=False)

@@ -186,6 +186,15 @@ def notifications(walk: Walk) -> None:
     walk.send("DELETE", "/notifications/endpoints/{endpoint_id}", named=named)
 
 
+def holds(walk: Walk) -> None:
+    for key in ("charged", "released"):
+        walk.send("POST", "/billing/holds", json={"key": key, "credits": 5})
+    body = {"credits": 3}
+    path = "/billing/holds/{hold_key}/"
+    walk.send("POST", path + "settle", named={"hold_key": "charged"}, json=body)
+    walk.send("POST", path + "void", named={"hold_key": "released"})
+
+
 DEAD = """
 insert into notification_deliveries
   (id, organization_id, endpoint_id, event_id, event_type, body, state, finished_at)
@@ -205,6 +214,7 @@ def test_every_request_that_changes_something_is_recorded(walk: Walk) -> None:
         use,
         credits_by_hand,
         overrides,
+        holds,
     )
     for step in steps:
         step(walk)

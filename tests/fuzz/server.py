@@ -24,7 +24,7 @@ from vexxy.billing.ledger.types import Grant, Source
 from vexxy.bootstrap import Service
 from vexxy.http import watching
 from vexxy.integrations.embedded_postgres import server as embedded_postgres
-from vexxy.kit import clock, logging
+from vexxy.kit import clock, ids, logging
 from vexxy.migrations import service as migrations
 from vexxy.serving.connections import BoundedProtocol
 
@@ -54,6 +54,7 @@ def furnish(service: Service, client: TestClient, member: Member) -> Known:
     with service.system.transaction() as session:
         gift = Grant(key="furnished", credits=1000, source=Source.PROMOTION)
         ledger.post_one(session, member.organization_id, gift)
+    made("/billing/holds", {"key": str(ids.new_id()), "credits": 5}, "hold_key")
     for _ in range(3):
         made("/analysis/submit", {"image_ref": "nginx:1.25"}, "job_id")
     for number, job_id in enumerate(known["job_id"][:2]):
@@ -94,7 +95,7 @@ def _override(service: Service, client: TestClient, member: Member) -> str:
     return str(answer.json()["id"])
 
 
-_ID = {"job_id": "job_id"}
+_ID = {"job_id": "job_id", "hold_key": "key"}
 
 
 def _serve(url: str, listening: socket.socket, ready: Connection) -> None:

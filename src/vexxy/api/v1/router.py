@@ -19,7 +19,7 @@ from vexxy.api.v1 import (
     vex,
 )
 from vexxy.api.v1.billing import credits as credits_
-from vexxy.api.v1.billing import events, operators_overrides, overview
+from vexxy.api.v1.billing import events, holds, operators_overrides, overview
 from vexxy.api.v1.billing import usage as billing_usage
 
 router = APIRouter(prefix="/api/v1")
@@ -38,6 +38,7 @@ router.include_router(sync.router)
 router.include_router(audit.router)
 router.include_router(credits_.router)
 router.include_router(events.router)
+router.include_router(holds.router)
 router.include_router(overview.router)
 router.include_router(operators_overrides.router)
 router.include_router(usage.router)

@@ -2,13 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from vexxy.audit.types import Act
 from vexxy.billing.ledger.types import Decision, Hold, Posted, Release, Settle
-
-# Of holds that callers name themselves: they can never be an analysis's.
-NAMESPACE: Final = "hold:"
 
 # What can be combined; everything else goes through `ledger.service`.
 Spend: TypeAlias = Hold | Settle | Release
