@@ -1,6 +1,6 @@
 """A catalog that is published, and organizations whose time passes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -22,6 +22,17 @@ def agents(db_system: Database) -> Plans:
 
 @pytest.fixture
 def a_life(
-    db_system: Database, db_request: Database, plans: Plans
-) -> Callable[[str], Life]:
-    return lambda begins: living.a_life(db_system, db_request, plans, begins=begins)
+    db_system: Database, db_request: Database, plans: Plans, agents: Plans
+) -> Iterator[Callable[..., Life]]:
+    """Make organizations; no sweep of a later test finds them."""
+    lives: list[Life] = []
+
+    def made(begins: str, catalog: str = "vexxy") -> Life:
+        offered = {"vexxy": plans, "agents": agents}[catalog]
+        life = living.a_life(db_system, db_request, offered, begins=begins)
+        lives.append(life)
+        return life
+
+    yield made
+    for life in lives:
+        life.end()

@@ -1,6 +1,6 @@
 """An organization whose time passes as a test says, and what must hold at any time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -18,7 +18,14 @@ from vexxy.billing.ledger.types import Hold, Settle
 from vexxy.billing.subscriptions import lifecycle, service
 from vexxy.billing.subscriptions.models import PeriodRow
 from vexxy.billing.subscriptions.rules import periods, proration
-from vexxy.billing.subscriptions.types import Current, Given, Quote, Wanted, When
+from vexxy.billing.subscriptions.types import (
+    Current,
+    Given,
+    Part,
+    Quote,
+    Wanted,
+    When,
+)
 from vexxy.billing.subscriptions.wire import parts_of
 from vexxy.billing.types import Interval
 from vexxy.kit.db import Database
@@ -202,13 +209,29 @@ class Life:
         assert start == periods.day(start)
         parts = parts_of(PeriodRow(parts=row["parts"]))
         assert sum(proration.days_of(parts, end=end)) == (end - start).days
-        assert row["analysis_limit"] == proration.analysis_limit(parts, end=end)
-        assert row["credit_limit"] == proration.credit_limit(parts, end=end)
+        for limit, used in (
+            ("analysis_limit", "analyses"),
+            ("credit_limit", "credits_used"),
+        ):
+            assert row[limit] == limit_by_days(row, parts, limit=limit, used=used)
         shares = proration.allowance_shares(parts, end=end)
         assert sum(shares) == proration.allowance(parts, end=end)
         most = max(part.credit_limit or 0 for part in parts)
         assert row["granted_credits"] <= most, "more than one allowance in a period"
         assert row["granted_credits"] >= proration.allowance(parts, end=end)
+
+    def invoices(self) -> list[tuple[str, int]]:
+        """The first day of every period that was invoiced, and its total."""
+        found = self.rows(
+            "select period_start, total_cents from billing_invoices"
+            " where organization_id = :id order by period_start, created_at"
+        )
+        return [(f"{row['period_start']:%Y-%m-%d}", row["total_cents"]) for row in found]
+
+    def end(self) -> None:
+        """Have no later sweep find the organization."""
+        with self.request.transaction(self.organization_id) as session:
+            service.end(session, self.organization_id, now=self.now)
 
     def _check_grants(self, kept: list[Mapping[str, Any]]) -> None:
         """Every lot of an allowance is of one period, and each period has its own."""
@@ -243,6 +266,23 @@ class Life:
             " where organization_id = :id"
         )
         assert lots["available"] == account["available_credits"]
+
+
+def limit_by_days(
+    row: Mapping[str, Any], parts: Sequence[Part], *, limit: str, used: str
+) -> int | None:
+    """Return what a period allows, counted day by day: the formula in other words."""
+    if getattr(parts[-1], limit) is None:
+        return None
+    start, end = row["period_start"].date(), row["period_end"].date()
+    days = (end - start).days
+    over = sum(getattr(part, used) for part in parts if getattr(part, limit) is None)
+    total = 0
+    for number in range(days):
+        day = start + timedelta(days=number)
+        holds = [part for part in parts if part.first_day <= day][-1]
+        total += getattr(holds, limit) or 0
+    return over + (2 * total + days) // (2 * days)
 
 
 def a_life(

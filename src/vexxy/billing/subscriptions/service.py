@@ -39,7 +39,7 @@ from vexxy.billing.subscriptions.types import (
 )
 from vexxy.kit import clock, logging
 from vexxy.kit.db import Database
-from vexxy.kit.errors import VexxyError
+from vexxy.kit.errors import InvalidInput, VexxyError
 
 SWEEP_PAGE: Final = 200
 SWEEP_MAX: Final = 20_000
@@ -146,9 +146,10 @@ def roll_over_due(
     moment = now or clock.instant()
     advanced = failed = 0
     after: tuple[datetime, UUID] | None = None
-    while advanced + failed < most:
+    while (left := most - advanced - failed) > 0:
+        limit = min(left, SWEEP_PAGE)
         with database.transaction() as session:
-            page = repository.list_due(session, now=moment, after=after, limit=SWEEP_PAGE)
+            page = repository.list_due(session, now=moment, after=after, limit=limit)
         if not page:
             break
         for due_at, subscription_id, organization_id in page:
@@ -268,7 +269,10 @@ def set_plan(
     Raises:
         NoSuchPlan: The catalog has none of that name.
         NotPossible: It has the plan in just this way already.
+        InvalidInput: A trial shall begin later.
     """
+    if given.when is When.PERIOD_END and given.trial_days:
+        raise InvalidInput("a trial begins at once", hint="leave out `when`")
     held = renewal.hold(session, organization_id, plans=plans, now=now)
     held.actor, held.reason = actor, given.reason
     row, day = held.row, periods.day(held.now)
