@@ -252,6 +252,13 @@ class ServiceSettings(BaseSettings):
         default=None,
         description="The plan of who chose none; unset, the one that the catalog names",
     )
+    billing_missed_periods_max: int = Field(
+        default=24,
+        ge=1,
+        le=1200,
+        description="How many missed periods of a subscription are booked by themselves; "
+        "more wait for an operator, who raises this",
+    )
     sbom_bytes_max: int = Field(
         default=32 * 1024 * 1024,
         ge=1024,

@@ -172,6 +172,27 @@ def overrides(walk: Walk) -> None:
     walk.headers = {}
 
 
+def subscriptions(walk: Walk) -> None:
+    home = {"org_id": walk.owner.organization_id}
+    of, own = "/billing/organization/{org_id}/subscription", "/billing/subscription"
+    walk.headers = a_member(walk.service, is_admin=True).headers
+    given = {"tier": "professional", "reason": "x y", "trial_days": 9}
+    walk.send("PUT", of, named=home, json=given)
+    walk.send("POST", of + "/trial", named=home, json={"days": 1, "reason": "x y"})
+    walk.send("PUT", of, named=home, json={"tier": "enterprise", "reason": "x y"})
+    failed = {"outcome": "failed", "reason": "x y"}
+    walk.send("POST", of + "/payment", named=home, json=failed)
+    walk.send("POST", of + "/payment", named=home, json={**failed, "outcome": "received"})
+    walk.headers = {}
+    walk.send("POST", own, json={"tier": "professional", "when": "now"})
+    quote = walk.send("POST", own + "/preview", json={"tier": "starter", "when": "now"})
+    walk.send("PUT", own, json={"quote_id": quote["quote_id"]})
+    walk.send("POST", own + "/pause")
+    walk.send("POST", own + "/resume")
+    walk.send("DELETE", own)
+    walk.send("POST", own + "/reactivate")
+
+
 def notifications(walk: Walk) -> None:
     wanted = {"url": "https://example.com/hook", "event_types": ["analysis.finished"]}
     endpoint = walk.send("POST", "/notifications/endpoints", json=wanted)["id"]
@@ -210,6 +231,7 @@ def test_every_request_that_changes_something_is_recorded(walk: Walk) -> None:
         keys,
         base_vexxy,
         analyses,
+        subscriptions,
         notifications,
         use,
         credits_by_hand,

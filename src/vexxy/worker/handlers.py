@@ -7,6 +7,7 @@ from vexxy.worker import (
     analysis,
     reevaluation,
     retention,
+    rollover,
     sandboxes,
     usage_retention,
     webhook_delivery,
@@ -17,6 +18,7 @@ HANDLERS: Final[Mapping[str, Work]] = {
     "analysis": Work(analysis.handle, abandoned=analysis.abandoned, organization_limit=2),
     "reevaluation": Work(reevaluation.handle, organization_limit=1),
     "retention": Work(retention.handle, organization_limit=1),
+    "roll_over": Work(rollover.handle),
     "sweep_sandboxes": Work(sandboxes.handle),
     "usage_retention": Work(usage_retention.handle),
     "webhook_delivery": Work(

@@ -46,6 +46,8 @@ PERIODIC: Final = (
     Periodic("sweep_sandboxes", 60, once("sweep_sandboxes")),
     Periodic("retention", 3600, once("retention")),
     Periodic("usage_retention", 86_400, once("usage_retention", deadline_seconds=3600)),
+    # What is asked for meanwhile is done at once by whoever asks.
+    Periodic("roll_over", 60, once("roll_over", deadline_seconds=900)),
     Periodic("forget", 600, forgetting.forget),
     Periodic("end_left_analyses", 60, attempts.end_left),
     # Looks whether advisories changed; what that concerns is jobs of organizations.

@@ -19,7 +19,14 @@ from vexxy.api.v1 import (
     vex,
 )
 from vexxy.api.v1.billing import credits as credits_
-from vexxy.api.v1.billing import events, holds, operators_overrides, overview
+from vexxy.api.v1.billing import (
+    events,
+    holds,
+    operators_overrides,
+    operators_subscriptions,
+    overview,
+    subscription,
+)
 from vexxy.api.v1.billing import usage as billing_usage
 
 router = APIRouter(prefix="/api/v1")
@@ -43,5 +50,7 @@ router.include_router(overview.router)
 router.include_router(operators_overrides.router)
 router.include_router(usage.router)
 router.include_router(billing_usage.router)
+router.include_router(subscription.router)
+router.include_router(operators_subscriptions.router)
 # Behind every other path of /billing/usage/: it takes whatever stands there.
 router.include_router(billing_usage.by_metric)
