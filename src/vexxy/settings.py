@@ -323,6 +323,15 @@ class ServiceSettings(BaseSettings):
         le=36_500,
         description="After how many days usage events are removed; their totals stay",
     )
+    export_retention_days: int = Field(
+        default=7, ge=1, le=365, description="After how many days an export is removed"
+    )
+    audit_retention_days: int = Field(
+        default=7 * 365,
+        ge=365,
+        le=36_500,
+        description="After how many days entries of the audit log are removed",
+    )
     evidence_link_seconds: int = Field(
         default=900, ge=30, le=604_800, description="How long a download link is valid"
     )

@@ -207,6 +207,15 @@ def notifications(walk: Walk) -> None:
     walk.send("DELETE", "/notifications/endpoints/{endpoint_id}", named=named)
 
 
+def portability(walk: Walk) -> None:
+    """Last: nobody acts for the organization afterwards."""
+    named = {"org_id": walk.owner.organization_id}
+    walk.send("POST", "/organizations/{org_id}/export", named=named, json={})
+    current = walk.client.get(f"{V1}/organizations/current", headers=walk.owner.headers)
+    confirmed = {"confirm": current.json()["slug"]}
+    walk.send("DELETE", "/organizations/{org_id}", named=named, params=confirmed)
+
+
 def holds(walk: Walk) -> None:
     for key in ("charged", "released"):
         walk.send("POST", "/billing/holds", json={"key": key, "credits": 5})
@@ -237,6 +246,7 @@ def test_every_request_that_changes_something_is_recorded(walk: Walk) -> None:
         credits_by_hand,
         overrides,
         holds,
+        portability,
     )
     for step in steps:
         step(walk)

@@ -75,6 +75,7 @@ def furnish(service: Service, client: TestClient, member: Member) -> Known:
         "endpoint_id",
     )
     known["override_id"] = [_override(service, client, member)]
+    made(f"/organizations/{member.organization_id}/export", {}, "export_id")
     known["user_id"].append(
         str(running.a_member(service, member.organization_id, role="viewer").user_id)
     )

@@ -28,11 +28,16 @@ OPEN = {
     ("post", "/api/v1/auth/password-reset/confirm"),
     ("post", "/api/v1/auth/invitations/accept"),
 }
+# What is opened with a link, whose token is its own credentials.
+LINKS = {
+    ("get", "/api/v1/evidence/{evidence_id}/download"),
+    ("get", "/api/v1/organizations/{org_id}/export/{export_id}/download"),
+}
 # Bodies and queries that are fine but for whose id stands in the path.
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("patch", "/api/v1/members/{user_id}"): {"json": {"role": "viewer"}},
     ("post", "/api/v1/billing/holds/{hold_key}/settle"): {"json": {"credits": 1}},
-    ("get", "/api/v1/evidence/{evidence_id}/download"): {"params": {"token": "x" * 40}},
+    **{link: {"params": {"token": "x" * 40}} for link in LINKS},
 }
 
 
@@ -115,7 +120,7 @@ def test_every_operation_is_open_on_purpose_or_asks_who_it_is(client: TestClient
         for method, path, operation in operations(client)
         if not operation.get("security")
     }
-    assert unguarded - OPEN == {("get", "/api/v1/evidence/{evidence_id}/download")}
+    assert unguarded - OPEN == LINKS
     assert unguarded >= OPEN, "an operation is gone, or guarded now"
 
 

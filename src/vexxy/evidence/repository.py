@@ -149,8 +149,9 @@ def delete_unnamed(session: Session, *, limit: int) -> Sequence[str]:
 
 
 def list_organizations(session: Session) -> Sequence[UUID]:
-    """Return every organization that this session sees."""
-    return session.scalars(select(Organization.id).order_by(Organization.id)).all()
+    """Return every organization that this session sees, but for those that are closed."""
+    query = select(Organization.id).where(Organization.closed_at.is_(None))
+    return session.scalars(query.order_by(Organization.id)).all()
 
 
 def known_paths(session: Session, paths: Collection[str]) -> frozenset[str]:

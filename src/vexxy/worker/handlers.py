@@ -5,6 +5,7 @@ from typing import Final
 
 from vexxy.worker import (
     analysis,
+    portability,
     reevaluation,
     retention,
     rollover,
@@ -16,6 +17,11 @@ from vexxy.worker.work import Work
 
 HANDLERS: Final[Mapping[str, Work]] = {
     "analysis": Work(analysis.handle, abandoned=analysis.abandoned, organization_limit=2),
+    "erasure": Work(portability.erase),
+    "export": Work(
+        portability.export, abandoned=portability.export_abandoned, organization_limit=1
+    ),
+    "portability_expiry": Work(portability.expire),
     "reevaluation": Work(reevaluation.handle, organization_limit=1),
     "retention": Work(retention.handle, organization_limit=1),
     "roll_over": Work(rollover.handle),

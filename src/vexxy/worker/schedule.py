@@ -10,6 +10,7 @@ from vexxy import bootstrap
 from vexxy.analysis.attempts import service as attempts
 from vexxy.jobs import service as jobs
 from vexxy.jobs.types import NewJob
+from vexxy.portability.erasures import service as erasures
 from vexxy.settings import read_service
 from vexxy.worker import forgetting
 
@@ -45,6 +46,8 @@ def _publish_plans(session: Session) -> None:
 PERIODIC: Final = (
     Periodic("sweep_sandboxes", 60, once("sweep_sandboxes")),
     Periodic("retention", 3600, once("retention")),
+    Periodic("erasures", 30, erasures.enqueue_due),
+    Periodic("portability_expiry", 3600, once("portability_expiry", deadline_seconds=3600)),
     Periodic("usage_retention", 86_400, once("usage_retention", deadline_seconds=3600)),
     # What is asked for meanwhile is done at once by whoever asks.
     Periodic("roll_over", 60, once("roll_over", deadline_seconds=900)),

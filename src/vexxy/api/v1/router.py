@@ -13,6 +13,7 @@ from vexxy.api.v1 import (
     members,
     notifications,
     organizations,
+    portability,
     sboms,
     sync,
     usage,
@@ -41,6 +42,7 @@ router.include_router(auth.router)
 router.include_router(api_keys.router)
 router.include_router(members.router)
 router.include_router(organizations.router)
+router.include_router(portability.router)
 router.include_router(sync.router)
 router.include_router(audit.router)
 router.include_router(credits_.router)

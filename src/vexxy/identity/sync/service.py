@@ -9,7 +9,12 @@ from sqlalchemy.orm import Session
 from vexxy.audit import service as audit
 from vexxy.audit.types import Act, Actor
 from vexxy.identity import rules as identity_rules
-from vexxy.identity.errors import EmailTaken, ForeignTenant, NoSuchOrganization, TenantClosed
+from vexxy.identity.errors import (
+    EmailTaken,
+    ForeignTenant,
+    NoSuchOrganization,
+    TenantClosed,
+)
 from vexxy.identity.members import repository as members
 from vexxy.identity.members import service as member_service
 from vexxy.identity.members.types import Change

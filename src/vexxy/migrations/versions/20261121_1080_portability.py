@@ -168,7 +168,12 @@ $$
 
 def upgrade() -> None:
     """Create the tables, and let the record be blanked and aged by its own rules."""
-    op.execute("alter table organizations add column erased_at timestamptz")
+    op.execute(
+        "alter table organizations"
+        " add column closed_at timestamptz, add column erased_at timestamptz"
+    )
+    # Nobody acts for a closed organization, and base VEXxy cannot bring it back.
+    op.execute("grant update (closed_at) on organizations to vexxy_request, vexxy_worker")
     op.execute(EXPORTS)
     op.execute(
         "create unique index uq_organization_exports_unfinished on organization_exports"
@@ -218,10 +223,12 @@ def upgrade() -> None:
         " on billing_audit_log to vexxy_system"
     )
     op.execute("grant delete on vex_document_history to vexxy_system")
+    op.execute("grant update (reason) on subscription_history to vexxy_system")
 
 
 def downgrade() -> None:
     """Take it all back; what was erased stays erased."""
+    op.execute("revoke update (reason) on subscription_history from vexxy_system")
     op.execute("revoke delete on vex_document_history from vexxy_system")
     op.execute("revoke delete, update on billing_audit_log from vexxy_system")
     op.execute("drop index ix_billing_audit_log_created_at")
@@ -237,4 +244,4 @@ def downgrade() -> None:
     op.execute("drop function vexxy_audit_digest(uuid[])")
     for table in ("audit_removals", "organization_erasures", "organization_exports"):
         op.execute(f"drop table {table}")
-    op.execute("alter table organizations drop column erased_at")
+    op.execute("alter table organizations drop column erased_at, drop column closed_at")

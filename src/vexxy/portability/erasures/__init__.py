@@ -1,0 +1,1 @@
+"""The end of an organization: stopped at once, erased by a job, and proven."""

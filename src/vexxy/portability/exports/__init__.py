@@ -1,0 +1,1 @@
+"""Everything an organization has, as one ZIP archive that it can download."""
