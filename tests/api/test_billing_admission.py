@@ -27,7 +27,7 @@ SUBMISSION = {"image_ref": "nginx:1.25"}
 
 @pytest.fixture(scope="module")
 def service(database_url: str) -> Iterator[Service]:
-    with running.a_service(database_url, database_connections=48) as made:
+    with running.a_service(database_url) as made:
         yield made
 
 

@@ -1,5 +1,6 @@
 """The application without its routes: what every request passes through."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib import metadata
@@ -28,6 +29,8 @@ as VEX. Every error has one shape, every answer names its request in `X-Request-
 `POST` that creates or charges honours `Idempotency-Key`."""
 # As many at once as come back in this time, after a rest.
 BURST_SECONDS: Final = 10
+# Of the 40 threads that AnyIO has, some are always free for what holds a connection.
+PLACES_MAX: Final = 32
 
 
 # Takes what is below it and returns what is called in its place.
@@ -66,6 +69,8 @@ def create(
     app.state.service = service
     app.state.rates = _rates(settings, shared)
     app.state.calls = calls
+    # One for each connection, and fewer than there are threads to go on in.
+    app.state.places = asyncio.Semaphore(min(settings.database_connections, PLACES_MAX))
     errors.install(app)
     app.add_exception_handler(Replayed, idempotency.replay)
     openapi.install(app)

@@ -5,7 +5,8 @@ other dependency to a thread and waits for it. And few name others: FastAPI walk
 whole tree below each of them, once for every place where it is named.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from typing import Annotated, Final
 
@@ -19,7 +20,8 @@ from vexxy.http import addresses
 from vexxy.identity import service as identity
 from vexxy.identity.types import Identity, KeyProof, Permission, Principal
 from vexxy.kit import logging
-from vexxy.kit.errors import PermissionDenied
+from vexxy.kit.db import POOL_WAIT_SECONDS
+from vexxy.kit.errors import PermissionDenied, Unavailable
 
 # In the scope: whether the answer is kept under an Idempotency-Key.
 KEYED: Final = "vexxy.keyed"
@@ -68,7 +70,33 @@ def _check(adapters: Service, principal: Principal) -> None:
 Proven = Annotated[Principal, Depends(credentials)]
 
 
-def transaction(request: Request, principal: Proven) -> Iterator[Session]:
+async def place(request: Request) -> AsyncIterator[None]:
+    """Wait for one of the database's connections, without a thread.
+
+    Who waited for one in a thread kept it from those who have a connection and need a
+    thread to go on: with more requests at once than threads, all waited for each other.
+
+    Raises:
+        Unavailable: None came free in time.
+    """
+    places: asyncio.Semaphore = request.app.state.places
+    try:
+        async with asyncio.timeout(POOL_WAIT_SECONDS):
+            await places.acquire()
+    except TimeoutError as error:
+        raise Unavailable("the database is busy", hint="try again in a moment") from error
+    try:
+        yield
+    finally:
+        places.release()
+
+
+Placed = Annotated[None, Depends(place, scope="function")]
+
+
+def transaction(
+    request: Request, principal: Proven, *, _place: Placed
+) -> Iterator[Session]:
     """Provide a session bound to the caller's organization."""
     adapters: Service = request.app.state.service
     with adapters.request.transaction(principal.organization_id) as session:
@@ -76,7 +104,7 @@ def transaction(request: Request, principal: Proven) -> Iterator[Session]:
         yield session
 
 
-def system_transaction(request: Request) -> Iterator[Session]:
+def system_transaction(request: Request, *, _place: Placed) -> Iterator[Session]:
     """Provide a session for what happens before anybody is known."""
     adapters: Service = request.app.state.service
     with adapters.system.transaction() as session:
