@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from vexxy.analysis.ports import Tools
 from vexxy.billing.catalog import service as catalog
 from vexxy.billing.catalog.service import Plans
+from vexxy.billing.invoices.types import Invoice
 from vexxy.evidence import rules as evidence_rules
 from vexxy.evidence.ports import BlobStore
 from vexxy.identity.errors import UnusableKey
@@ -238,6 +239,14 @@ def plans(settings: ServiceSettings) -> Plans:
         InvalidInput: BILLING_CATALOG or DEFAULT_TIER cannot be used.
     """
     return Plans(catalog.load(settings.billing_catalog), settings.default_tier)
+
+
+def invoice_pdf(settings: ServiceSettings, invoice: Invoice) -> bytes:
+    """Return an invoice as PDF."""
+    from vexxy.integrations.invoice_pdf import page  # noqa: PLC0415  few ask for one
+
+    lines = (line.strip() for line in settings.billing_seller.split("|"))
+    return page.draw(invoice, seller=[line for line in lines if line])
 
 
 def shared_buckets(settings: ServiceSettings) -> RedisBuckets | None:

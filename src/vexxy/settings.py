@@ -248,6 +248,10 @@ class ServiceSettings(BaseSettings):
         default="vexxy",
         description="The plans: a TOML file, or `vexxy` or `agents`, which ship",
     )
+    billing_seller: str = Field(
+        default="",
+        description="Who asks for the money, on invoices: name and address, lines by `|`",
+    )
     default_tier: str | None = Field(
         default=None,
         description="The plan of who chose none; unset, the one that the catalog names",
@@ -311,6 +315,15 @@ class ServiceSettings(BaseSettings):
     evidence_retention_days: int = Field(
         default=90, ge=1, le=36_500, description="After how many days evidence is removed"
     )
+    export_retention_days: int = Field(
+        default=7, ge=1, le=365, description="After how many days an export is removed"
+    )
+    audit_retention_days: int = Field(
+        default=7 * 365,
+        ge=365,
+        le=36_500,
+        description="After how many days entries of the audit log are removed",
+    )
     usage_late_days: int = Field(
         default=35, ge=1, le=60, description="How old a usage event may be when it is told"
     )
@@ -322,15 +335,6 @@ class ServiceSettings(BaseSettings):
         ge=62,
         le=36_500,
         description="After how many days usage events are removed; their totals stay",
-    )
-    export_retention_days: int = Field(
-        default=7, ge=1, le=365, description="After how many days an export is removed"
-    )
-    audit_retention_days: int = Field(
-        default=7 * 365,
-        ge=365,
-        le=36_500,
-        description="After how many days entries of the audit log are removed",
     )
     evidence_link_seconds: int = Field(
         default=900, ge=30, le=604_800, description="How long a download link is valid"

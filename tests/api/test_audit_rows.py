@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,8 +17,10 @@ from tests.api.test_analysis import complete
 from tests.identity_values import PASSWORD
 from vexxy.api.v1.router import router
 from vexxy.audit import types as audit
+from vexxy.billing.invoices import service as invoicing
 from vexxy.billing.ledger import service as ledger
 from vexxy.billing.ledger import types as ledger_types
+from vexxy.billing.subscriptions import service as subscribing
 from vexxy.bootstrap import Service
 from vexxy.identity.recovery import service as recovery
 from vexxy.kit import clock
@@ -150,6 +152,28 @@ def credits_by_hand(walk: Walk) -> None:
     walk.headers = {}
 
 
+def invoices_by_hand(walk: Walk) -> None:
+    of = "/billing/organization/{org_id}"
+    why = {"reason": "a bank transfer"}
+    walk.headers = a_member(walk.service, is_admin=True).headers
+    for act in ("paid", "void"):
+        home = a_member(walk.service).organization_id
+        with walk.service.request.transaction(home) as session:
+            closing = subscribing.upcoming(session, home, plans=walk.service.plans)
+            made = invoicing.close_period(session, replace(closing, fee_cents=100))
+        with walk.service.system.transaction() as session:
+            assert made in invoicing.finalize_due(session)
+        named = {"org_id": home, "invoice_id": made}
+        path = f"{of}/invoices/{{invoice_id}}/{act}"
+        walk.send("POST", path, named=named, json=why)
+    with walk.service.system.transaction() as session:
+        session.execute(text(ANOTHER_VERSION))
+        session.execute(text(KEPT), {"home": home})
+    walk.send("POST", f"{of}/subscription/move", named={"org_id": home}, json=why)
+    walk.send("POST", "/billing/tiers/move", json={"tier": "free", **why})
+    walk.headers = {}
+
+
 def use(walk: Walk) -> None:
     home = {"organization_id": str(walk.owner.organization_id), "reason": "a meter was off"}
     at = clock.rfc3339(clock.now())
@@ -225,6 +249,11 @@ def holds(walk: Walk) -> None:
     walk.send("POST", path + "void", named={"hold_key": "released"})
 
 
+ANOTHER_VERSION = """
+insert into billing_plans (catalog, tier, version, definition)
+select catalog, tier, 7, definition from billing_plans where tier = 'free' and version = 1
+"""
+KEPT = "update subscriptions set plan_version = 7 where organization_id = :home"
 DEAD = """
 insert into notification_deliveries
   (id, organization_id, endpoint_id, event_id, event_type, body, state, finished_at)
@@ -244,6 +273,7 @@ def test_every_request_that_changes_something_is_recorded(walk: Walk) -> None:
         notifications,
         use,
         credits_by_hand,
+        invoices_by_hand,
         overrides,
         holds,
         portability,

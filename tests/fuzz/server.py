@@ -6,6 +6,7 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -19,8 +20,10 @@ from tests.api.running import Member
 from tests.api.test_analysis import a_found, complete
 from tests.fakes.values import a_package, a_verdict
 from vexxy import asgi
+from vexxy.billing.invoices import service as invoices
 from vexxy.billing.ledger import service as ledger
 from vexxy.billing.ledger.types import Grant, Source
+from vexxy.billing.subscriptions import service as subscriptions
 from vexxy.bootstrap import Service
 from vexxy.http import watching
 from vexxy.integrations.embedded_postgres import server as embedded_postgres
@@ -74,8 +77,14 @@ def furnish(service: Service, client: TestClient, member: Member) -> Known:
         {"url": "https://hooks.example.com/x", "event_types": ["analysis.finished"]},
         "endpoint_id",
     )
-    known["override_id"] = [_override(service, client, member)]
     made(f"/organizations/{member.organization_id}/export", {}, "export_id")
+    with service.request.transaction(member.organization_id) as session:
+        closing = subscriptions.upcoming(
+            session, member.organization_id, plans=service.plans
+        )
+        invoice_id = invoices.close_period(session, replace(closing, fee_cents=100))
+        known["invoice_id"] = [str(invoice_id)]
+    known["override_id"] = [_override(service, client, member)]
     known["user_id"].append(
         str(running.a_member(service, member.organization_id, role="viewer").user_id)
     )

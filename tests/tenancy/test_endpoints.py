@@ -22,6 +22,8 @@ OPEN = {
     ("get", "/health"),
     ("get", "/health/live"),
     ("get", "/health/ready"),
+    # Plans and prices are for everybody.
+    ("get", "/api/v1/billing/tiers"),
     ("post", "/api/v1/auth/register"),
     ("post", "/api/v1/auth/login"),
     ("post", "/api/v1/auth/password-reset"),

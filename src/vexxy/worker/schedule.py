@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from vexxy import bootstrap
 from vexxy.analysis.attempts import service as attempts
+from vexxy.billing.invoices import service as invoices
 from vexxy.jobs import service as jobs
 from vexxy.jobs.types import NewJob
 from vexxy.portability.erasures import service as erasures
@@ -48,6 +49,7 @@ PERIODIC: Final = (
     Periodic("retention", 3600, once("retention")),
     Periodic("erasures", 30, erasures.enqueue_due),
     Periodic("portability_expiry", 3600, once("portability_expiry", deadline_seconds=3600)),
+    Periodic("usage_levels", 3600, once("usage_levels", deadline_seconds=3000)),
     Periodic("usage_retention", 86_400, once("usage_retention", deadline_seconds=3600)),
     # What is asked for meanwhile is done at once by whoever asks.
     Periodic("roll_over", 60, once("roll_over", deadline_seconds=900)),
@@ -55,5 +57,8 @@ PERIODIC: Final = (
     Periodic("end_left_analyses", 60, attempts.end_left),
     # Looks whether advisories changed; what that concerns is jobs of organizations.
     Periodic("reevaluation", 900, once("reevaluation", deadline_seconds=900)),
+    Periodic("sweep_credits", 60, once("sweep_credits", deadline_seconds=900)),
+    Periodic("check_ledger", 86_400, once("check_ledger", deadline_seconds=3600)),
     Periodic("publish_plans", 60, _publish_plans),
+    Periodic("open_invoices", 60, invoices.finalize_due),
 )

@@ -23,10 +23,14 @@ from vexxy.api.v1.billing import credits as credits_
 from vexxy.api.v1.billing import (
     events,
     holds,
+    invoices,
     operators_overrides,
+    operators_plans,
     operators_subscriptions,
     overview,
+    quotas,
     subscription,
+    tiers,
 )
 from vexxy.api.v1.billing import usage as billing_usage
 
@@ -48,7 +52,11 @@ router.include_router(audit.router)
 router.include_router(credits_.router)
 router.include_router(events.router)
 router.include_router(holds.router)
+router.include_router(tiers.router)
+router.include_router(invoices.router)
+router.include_router(operators_plans.router)
 router.include_router(overview.router)
+router.include_router(quotas.router)
 router.include_router(operators_overrides.router)
 router.include_router(usage.router)
 router.include_router(billing_usage.router)
