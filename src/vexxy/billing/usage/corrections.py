@@ -36,6 +36,7 @@ def correct(
     """
     _check_correction(correction)
     key, target = rules.key(correction.id), rules.key(correction.corrects)
+    repository.lock(session, organization_id)
     known = repository.known(session, organization_id, [key, target])
     before = known.get(target)
     if before is None:

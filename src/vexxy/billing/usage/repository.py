@@ -6,67 +6,72 @@ hold a line break; `rules` and `wire` see to it.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import Row, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from vexxy.billing.types import Aggregation
-from vexxy.billing.usage.types import Batch, Day, Days, Difference, Source
+from vexxy.billing.usage.types import Batch, Counted, Day, Days, Difference, Told
 
-_KNOWN: Final = text(
-    "select key, id, metric, quantity, occurred_at, properties, counts, corrects, reason"
-    " from vexxy_usage_known(:organization_id,"
-    " cast(string_to_array(:keys, E'\\n') as uuid[]))"
+# The writer of an organization, until the transaction ends. In a statement of its own, so
+# that the next one sees what the writer before has committed.
+_LOCK: Final = text(
+    "select pg_advisory_xact_lock(1040, hashtext(cast(:organization_id as text)))"
 )
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+UNIQUE_VIOLATION: Final = "23505"
+_KNOWN: Final = text(
+    "select e.key, e.id, e.metric, e.quantity, e.occurred_at, e.properties, e.counts,"
+    " e.corrects from unnest(cast(string_to_array(:keys, E'\\n') as uuid[])) as told (key)"
+    " join billing_usage_events e"
+    " on e.organization_id = :organization_id and e.key = told.key"
+)
+# Sorted, because neighbors in the index are then written together.
+_INSERT: Final = text("""
+insert into billing_usage_events (organization_id, key, id, metric, quantity, occurred_at,
+  source, distinct_key, properties, reason)
+select :organization_id, key, id, metric, quantity, occurred_at, :source, distinct_key,
+  properties, cast(:reason as text)
+from unnest(
+  string_to_array(:ids, E'\\n'), cast(string_to_array(:keys, E'\\n') as uuid[]),
+  string_to_array(:metrics, E'\\n'),
+  cast(string_to_array(:quantities, E'\\n') as numeric(20, 4)[]),
+  cast(string_to_array(:instants, E'\\n') as timestamptz[]),
+  cast(string_to_array(:distinct, E'\\n', '') as uuid[]),
+  cast(string_to_array(:properties, E'\\n') as jsonb[])
+) as told (id, key, metric, quantity, occurred_at, distinct_key, properties)
+order by key
+""")
 
 _TOTALS_COLUMNS: Final = """
   (organization_id, metric, day, events, quantity_sum, quantity_max, quantity_last,
    last_occurred_at, last_id, distinct_values, lag_seconds_max)
 """
 
-# One statement: the events, the values of `unique` metrics, and the totals of every day
-# that they touch, in one order of days whoever writes. Sorted by key, because neighbors
-# in the index are then written together.
-_INSERT: Final = text(f"""
-with told as materialized (
-  select *, (occurred_at at time zone 'UTC')::date as day from unnest(
-    string_to_array(:ids, E'\\n'), cast(string_to_array(:keys, E'\\n') as uuid[]),
-    string_to_array(:metrics, E'\\n'),
-    cast(string_to_array(:quantities, E'\\n') as numeric(20, 4)[]),
-    cast(string_to_array(:instants, E'\\n') as timestamptz[]),
-    cast(string_to_array(:distinct, E'\\n', '') as uuid[]),
-    cast(string_to_array(:properties, E'\\n') as jsonb[])
-  ) as t (id, key, metric, quantity, occurred_at, distinct_key, properties)
-), stored as (
-  insert into billing_usage_events (organization_id, key, id, metric, quantity,
-    occurred_at, source, distinct_key, properties, reason)
-  select :organization_id, key, id, metric, quantity, occurred_at, :source, distinct_key,
-    properties, cast(:reason as text)
-  from told order by key
-), valued as (
+# Added up by the caller, who has them at hand; days in one order whoever writes.
+_ADD: Final = text(f"""
+with valued as (
   insert into billing_usage_values (organization_id, metric, day, value)
-  select distinct cast(:organization_id as uuid), metric, day, distinct_key from told
-  where distinct_key is not null order by 2, 3, 4
+  select :organization_id, metric, day, value
+  from jsonb_to_recordset(cast(:values as jsonb))
+    as told (metric text, day date, value uuid)
+  order by metric, day, value
   on conflict do nothing returning metric, day
-), latest as (
-  select distinct on (metric, day) metric, day, quantity, occurred_at, id from told
-  order by metric, day, occurred_at desc, id collate "C" desc
-), counted as (
-  select metric, day, count(*) as events, sum(quantity) as quantity_sum,
-    max(quantity) as quantity_max,
-    extract(epoch from now() - min(occurred_at)) as lag_seconds
-  from told group by metric, day
 )
 insert into billing_usage_daily_totals as t {_TOTALS_COLUMNS}
-select :organization_id, metric, day, c.events, c.quantity_sum, c.quantity_max, l.quantity,
-  l.occurred_at, l.id,
-  (select count(*) from valued v where v.metric = c.metric and v.day = c.day),
-  greatest(c.lag_seconds, 0)
-from counted c join latest l using (metric, day) order by metric, day
+select :organization_id, metric, day, events, sum, max, last, last_at, last_id,
+  (select count(*) from valued v where v.metric = d.metric and v.day = d.day),
+  greatest(extract(epoch from now() - first_at), 0)
+from jsonb_to_recordset(cast(:days as jsonb)) as d (metric text, day date, events bigint,
+  sum numeric, max numeric, last numeric, last_at timestamptz, last_id text,
+  first_at timestamptz)
+order by metric, day
 on conflict (organization_id, metric, day) do update set
   events = t.events + excluded.events,
   quantity_sum = t.quantity_sum + excluded.quantity_sum,
@@ -175,36 +180,53 @@ def _asked(days: Days) -> dict[str, Any]:
     }
 
 
+def lock(session: Session, organization_id: UUID) -> None:
+    """Make the session the organization's one writer of usage until it ends."""
+    session.execute(_LOCK, {"organization_id": organization_id})
+
+
 def known(
     session: Session, organization_id: UUID, keys: Sequence[str]
 ) -> dict[str, Row[Any]]:
-    """Make the session the one writer of the organization; return events of these keys."""
+    """Return the events of these keys; the caller is the organization's writer."""
     values = {"organization_id": organization_id, "keys": "\n".join(keys)}
     return {row.key.hex: row for row in session.execute(_KNOWN, values)}
 
 
-def insert(
-    session: Session,
-    organization_id: UUID,
-    batch: Batch,
-    *,
-    source: Source,
-    reason: str | None = None,
-) -> None:
-    """Store events that are not known, and add them to the totals of their days."""
+def inserted(session: Session, organization_id: UUID, batch: Batch, *, told: Told) -> bool:
+    """Store events; say whether none of them was known, for otherwise nothing is stored."""
     values = {
         "organization_id": organization_id,
-        "source": source.value,
-        "reason": reason,
+        "source": told.source.value,
+        "reason": told.reason,
         "ids": "\n".join(batch.ids),
         "keys": "\n".join(batch.keys),
         "metrics": "\n".join(batch.metrics),
         "quantities": "\n".join(batch.quantities),
-        "instants": "\n".join(batch.instants),
+        "instants": "\n".join(map(datetime.isoformat, batch.instants)),
         "distinct": "\n".join(batch.distinct),
         "properties": "\n".join(batch.properties),
     }
-    session.execute(_INSERT, values)
+    point = session.begin_nested()
+    try:
+        session.execute(_INSERT, values)
+    except IntegrityError as error:
+        point.rollback()
+        if getattr(error.orig, "sqlstate", None) != UNIQUE_VIOLATION:
+            raise
+        return False
+    point.commit()
+    return True
+
+
+def add(session: Session, organization_id: UUID, counted: Counted) -> None:
+    """Add to the totals of days."""
+    values = {
+        "organization_id": organization_id,
+        "days": msgspec.json.encode(counted.days).decode(),
+        "values": msgspec.json.encode(counted.values).decode(),
+    }
+    session.execute(_ADD, values)
 
 
 _CORRECT: Final = text(

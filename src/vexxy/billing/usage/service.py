@@ -31,9 +31,11 @@ from vexxy.billing.usage.types import (
     Event,
     Recorded,
     Source,
+    Told,
 )
 from vexxy.kit import clock, metrics
 from vexxy.kit.db import Database
+from vexxy.kit.errors import Unavailable
 
 EXPORT_PAGE: Final = 500
 DIFFERENCES_MAX: Final = 100
@@ -98,22 +100,30 @@ def record_batches(
     first batch.
     """
     whole = rules.joined(batches)
-    known = repository.known(session, organization_id, whole.keys)
-    fresh, told_again = _sorted_out(whole, known)
-    if fresh:
+    repository.lock(session, organization_id)
+    told = Told(source, reason)
+    again: dict[int, bool] = {}
+    fresh: Sequence[int] = range(len(whole.ids))
+    # First as if nothing of it were known, as it mostly is: to look for ten thousand keys
+    # beforehand takes as long as half of storing them.
+    alone = len(set(whole.keys)) == len(whole.keys)
+    if not (alone and repository.inserted(session, organization_id, whole, told=told)):
+        known = repository.known(session, organization_id, whole.keys)
+        fresh, again = _sorted_out(whole, known)
         new = rules.picked(whole, fresh)
-        repository.insert(session, organization_id, new, source=source, reason=reason)
-    _observe(whole, len(fresh), len(told_again))
-    return list(_shares(batches, told_again))
+        if fresh and not repository.inserted(session, organization_id, new, told=told):
+            raise Unavailable("the events were told twice at once", hint="try again")
+    if fresh:
+        counted = rules.counted(rules.picked(whole, fresh))
+        repository.add(session, organization_id, counted)
+    _observe(whole, len(fresh), len(again))
+    return list(_shares(batches, again))
 
 
 def _sorted_out(
     whole: Batch, known: Mapping[str, Row[Any]]
 ) -> tuple[Sequence[int], dict[int, bool]]:
     """Return the rows that count, and the others with whether their content differs."""
-    count = len(whole.keys)
-    if not known and len(set(whole.keys)) == count:
-        return range(count), {}
     first: dict[str, int] = {}
     again: dict[int, bool] = {}
     for row, key in enumerate(whole.keys):
@@ -154,7 +164,7 @@ def _observe(whole: Batch, accepted: int, duplicates: int) -> None:
     metrics.USAGE_EVENTS.count(duplicates, outcome="duplicate")
     if accepted:
         # Of the batch, its oldest: one look a batch, and the one that matters.
-        lag = (clock.instant() - whole.oldest_at).total_seconds()
+        lag = (clock.instant() - min(whole.instants)).total_seconds()
         metrics.USAGE_LAG_SECONDS.observe(max(lag, 0.0))
 
 
@@ -202,7 +212,7 @@ def backfill(
         NotKept: One is of a day whose events are gone; whether it was counted before
             cannot be known.
     """
-    _check_kept(session, rules.day_of(batch.oldest_at))
+    _check_kept(session, rules.day_of(min(batch.instants)))
     recorded = record_batches(
         session, organization_id, [batch], source=Source.BACKFILL, reason=reason
     )[0]
@@ -311,7 +321,7 @@ def rebuild(session: Session, days: Days) -> None:
     """
     _check_kept(session, days.start)
     # As a writer: nothing is added meanwhile.
-    repository.known(session, days.organization_id, [])
+    repository.lock(session, days.organization_id)
     repository.recount(session, days)
 
 

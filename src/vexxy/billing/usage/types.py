@@ -53,22 +53,42 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Checked events as columns of text, in one order: how the database takes them.
+    """Checked events as columns, in one order: how the database takes them.
 
     Attributes:
         keys: Of the ids, see `rules.key`.
+        instants: In UTC.
         distinct: Digests of what `unique` metrics count, empty texts elsewhere.
-        oldest_at: The earliest instant among them.
     """
 
     ids: Sequence[str]
     keys: Sequence[str]
     metrics: Sequence[str]
     quantities: Sequence[str]
-    instants: Sequence[str]
+    instants: Sequence[datetime]
     distinct: Sequence[str]
     properties: Sequence[str]
-    oldest_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What holds for all events of a batch: who told them and, by hand, why."""
+
+    source: Source
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What events add to the totals of their days, and to the values of `unique` metrics.
+
+    Attributes:
+        days: Rows with the names that the database reads them by.
+        values: The same.
+    """
+
+    days: Sequence[Mapping[str, object]]
+    values: Sequence[Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True)

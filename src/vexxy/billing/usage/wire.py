@@ -6,7 +6,7 @@ checks them in C, and only a batch that has a fault is looked at event by event.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -135,6 +135,7 @@ def _columns(told: list[Told], terms: Terms, refuse: Refuse) -> Batch:
     quantities: list[str] = []
     properties: list[str] = []
     distinct: list[str] = []
+    instants: list[datetime] = []
     for index, event in enumerate(told):
         if not event.id.isprintable() or (
             not terms.reserved and event.id.startswith(rules.RESERVED)
@@ -150,6 +151,8 @@ def _columns(told: list[Told], terms: Terms, refuse: Refuse) -> Batch:
         if not first <= event.timestamp <= last:
             fault = rules.window_fault(event.timestamp, window, now)
             refuse(index, "timestamp", fault or "")
+        else:
+            instants.append(event.timestamp.astimezone(UTC))
         text = "{}"
         if event.properties:
             text = rules.properties_text(event.properties)
@@ -169,10 +172,9 @@ def _columns(told: list[Told], terms: Terms, refuse: Refuse) -> Batch:
         keys=[rules.key(event.id) for event in told],
         metrics=[event.metric for event in told],
         quantities=quantities,
-        instants=[event.timestamp.isoformat() for event in told],
+        instants=instants,
         distinct=distinct,
         properties=properties,
-        oldest_at=min(event.timestamp for event in told),
     )
 
 

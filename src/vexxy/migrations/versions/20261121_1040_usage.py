@@ -100,25 +100,10 @@ INDEXES = (
     ),
 )
 
-# One writer an organization: without it two batches with the same days would wait for
-# each other's totals, in an order of their own. In a statement of its own, so that the
-# look for known events sees what the writer before has committed.
-KNOWN = """
-create function vexxy_usage_known(p_organization_id uuid, p_keys uuid[])
-returns setof billing_usage_events language plpgsql volatile as $$
-begin
-  perform pg_advisory_xact_lock(1040, hashtext(p_organization_id::text));
-  return query select e.* from unnest(p_keys) as told (key)
-    join billing_usage_events e
-      on e.organization_id = p_organization_id and e.key = told.key;
-end
-$$
-"""
-
 
 def upgrade() -> None:
-    """Create the tables, their indexes and the look for known events."""
-    for statement in (EVENTS, TOTALS, VALUES, PRUNINGS, *INDEXES, KNOWN):
+    """Create the tables and their indexes."""
+    for statement in (EVENTS, TOTALS, VALUES, PRUNINGS, *INDEXES):
         op.execute(statement)
     tenancy.protect("billing_usage_events", grants="select, insert")
     op.execute("grant delete on billing_usage_events to vexxy_system")
@@ -129,6 +114,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Remove them."""
-    op.execute("drop function vexxy_usage_known(uuid, uuid[])")
     for table in ("prunings", "values", "daily_totals", "events"):
         op.execute(f"drop table billing_usage_{table}")
