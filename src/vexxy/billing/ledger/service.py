@@ -11,6 +11,7 @@ from vexxy.billing.ledger.errors import NoSuchOrganization
 from vexxy.billing.ledger.rules import engine
 from vexxy.billing.ledger.types import (
     Balance,
+    Decision,
     Posted,
     Refund,
     Release,
@@ -39,6 +40,21 @@ def post(
     Raises:
         NoSuchOrganization: There is no such organization, or not for this session.
     """
+    return list(book(session, organization_id, requests, now=now).answers)
+
+
+def book(
+    session: Session,
+    organization_id: UUID,
+    requests: Sequence[Request],
+    *,
+    now: datetime | None = None,
+) -> Decision:
+    """Do what is requested, as `post` does; return everything that came of it.
+
+    Raises:
+        NoSuchOrganization: There is no such organization, or not for this session.
+    """
     moment = clock.instant() if now is None else now
     account = repository.lock_account(session, organization_id)
     if account is None:
@@ -51,7 +67,7 @@ def post(
         )
         for row in decided.rows:
             metrics.LEDGER_POSTINGS.count(kind=row.kind)
-    return list(decided.answers)
+    return decided
 
 
 def post_one(
@@ -84,9 +100,9 @@ def lock(session: Session, organization_id: UUID) -> None:
 
 def expire_lots(
     session: Session, organization_id: UUID, *, now: datetime | None = None
-) -> None:
-    """Book as lost what is left of every lot whose time is over."""
-    post(session, organization_id, (), now=now)
+) -> Sequence[Posted]:
+    """Book as lost what is left of every lot whose time is over; return the bookings."""
+    return book(session, organization_id, (), now=now).rows
 
 
 def balance(

@@ -23,7 +23,9 @@ NEVER: Final = datetime.max.replace(tzinfo=UTC)
 # What a lot has: available, held.
 AVAILABLE: Final = 0
 HELD: Final = 1
-_SIDE: Final = {Account.AVAILABLE: AVAILABLE, Account.HELD: HELD}
+# Members of an enumeration are slow to look up, and this runs for every line.
+_AVAILABLE: Final = Account.AVAILABLE
+_HELD: Final = Account.HELD
 _REFUND: Final = Kind.REFUND
 
 
@@ -40,7 +42,7 @@ class Book:
         self.now = now
         self.new_id = new_id
         self.rows: list[Posted] = []
-        self.balances = dict(state.balances)
+        self.balances = dict.fromkeys(Account, 0) | dict(state.balances)
         self.lots = dict(state.lots)
         self.left = {
             lot.id: [lot.available_credits, lot.held_credits] for lot in state.lots.values()
@@ -75,32 +77,35 @@ class Book:
         asked_credits: int | None = None,
     ) -> Posted:
         """Add a transaction; the caller has made sure that it may be."""
-        amount = sum([entry.credits for entry in entries if entry.account in _SIDE])
-        facts = (
-            row_id or self.new_id(),
-            self._organization_id,
-            self._sequence + 1,
-            kind,
-            key,
-            credits,
-            tuple(entries),
-            amount,
-            self.owned + amount,
-            self.now,
-            resolves,
-            reverses,
-            expires_at,
-            source,
-            priority,
-            unlimited,
-            event_type,
-            analysis_job_id,
-            description,
-            stripe_event_id,
-            asked_credits,
+        amount = 0
+        for entry in entries:
+            if entry.account is _AVAILABLE or entry.account is _HELD:
+                amount += entry.credits
+        posted = Posted(
+            id=row_id or self.new_id(),
+            organization_id=self._organization_id,
+            sequence=self._sequence + 1,
+            kind=kind,
+            key=key,
+            credits=credits,
+            entries=tuple(entries),
+            credits_amount=amount,
+            balance_after=self.owned + amount,
+            chain=b"",
+            created_at=self.now,
+            resolves=resolves,
+            reverses=reverses,
+            expires_at=expires_at,
+            source=source,
+            priority=priority,
+            unlimited=unlimited,
+            event_type=event_type,
+            analysis_job_id=analysis_job_id,
+            description=description,
+            stripe_event_id=stripe_event_id,
+            asked_credits=asked_credits,
         )
-        link = chain.link(self._chain, facts)
-        posted = Posted(**dict(zip(chain.FACTS, facts, strict=True)), chain=link)  # type: ignore[arg-type]
+        chain.seal(posted, self._chain)
         self.apply(posted)
         self.rows.append(posted)
         return posted
@@ -112,14 +117,14 @@ class Book:
             KeyError: It moves credits of a lot that is not known.
         """
         for entry in posted.entries:
-            self.balances[entry.account] = (
-                self.balances.get(entry.account, 0) + entry.credits
-            )
-            if entry.lot_id is not None:
-                if entry.lot_id == posted.id:
+            account, lot_id = entry.account, entry.lot_id
+            self.balances[account] += entry.credits
+            if lot_id is not None:
+                if lot_id == posted.id:
                     self._open(posted, entry.credits)
-                self.left[entry.lot_id][_SIDE[entry.account]] += entry.credits
-                self._touched.add(entry.lot_id)
+                side = AVAILABLE if account is _AVAILABLE else HELD
+                self.left[lot_id][side] += entry.credits
+                self._touched.add(lot_id)
         self._sequence = posted.sequence
         self._chain = posted.chain
         self.by_key[posted.key] = posted
@@ -147,7 +152,7 @@ class Book:
     @property
     def owned(self) -> int:
         """What the organization has: available and held."""
-        return self.balances[Account.AVAILABLE] + self.balances[Account.HELD]
+        return self.balances[_AVAILABLE] + self.balances[_HELD]
 
     @property
     def sequence(self) -> int:

@@ -10,7 +10,6 @@ entry is `{"account":…,"credits":…,"lot_id":…}`, what is absent is null.
 """
 
 import hashlib
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Final
@@ -44,21 +43,27 @@ FACTS: Final = (
     "asked_credits",
 )
 START: Final = bytes(32)
+_CREATED: Final = 1 + FACTS.index("created_at")
+_EXPIRES: Final = 1 + FACTS.index("expires_at")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _facts = attrgetter(*FACTS)
 _encode = msgspec.json.Encoder().encode
 
 
-def link(previous: bytes, facts: Sequence[object]) -> bytes:
-    """Return the hash of the row that says `facts`, in the order of `FACTS`."""
-    plain = [
-        (fact - _EPOCH) // _MICROSECOND if isinstance(fact, datetime) else fact
-        for fact in facts
-    ]
-    return hashlib.sha256(previous + _encode((VERSION, *plain))).digest()
+def seal(posted: Posted, previous: bytes) -> None:
+    """Set the hash of a transaction that was just made and nobody has seen yet."""
+    object.__setattr__(posted, "chain", _link(posted, previous))
 
 
 def holds(previous: bytes, posted: Posted) -> bool:
     """Return whether the row is the one that was hashed."""
-    return posted.chain == link(previous, _facts(posted))
+    return posted.chain == _link(posted, previous)
+
+
+def _link(posted: Posted, previous: bytes) -> bytes:
+    facts: list[object] = [VERSION, *_facts(posted)]
+    facts[_CREATED] = (posted.created_at - _EPOCH) // _MICROSECOND
+    if posted.expires_at is not None:
+        facts[_EXPIRES] = (posted.expires_at - _EPOCH) // _MICROSECOND
+    return hashlib.sha256(previous + _encode(facts)).digest()
