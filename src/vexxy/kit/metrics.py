@@ -110,6 +110,11 @@ CREDITS: Final = Counter(
 LEDGER_POSTINGS: Final = Counter(
     "vexxy_ledger_postings_total", "Transactions written to the ledger", ("kind",)
 )
+LEDGER_DIFFERENCES: Final = Counter(
+    "vexxy_ledger_differences_total",
+    "Places where the ledger's daily check found an invariant broken",
+    ("invariant",),
+)
 PERIOD_ROLLOVERS: Final = Counter(
     "vexxy_billing_rollovers_total", "Periods of subscriptions that were rolled over"
 )
@@ -157,6 +162,7 @@ EVERY: Final[tuple[Counter | Histogram, ...]] = (
     WEBHOOK_SECONDS,
     CREDITS,
     LEDGER_POSTINGS,
+    LEDGER_DIFFERENCES,
     PERIOD_ROLLOVERS,
     USAGE_EVENTS,
     USAGE_LAG_SECONDS,

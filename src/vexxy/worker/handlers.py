@@ -5,6 +5,7 @@ from typing import Final
 
 from vexxy.worker import (
     analysis,
+    ledger,
     portability,
     reevaluation,
     retention,
@@ -17,6 +18,7 @@ from vexxy.worker.work import Work
 
 HANDLERS: Final[Mapping[str, Work]] = {
     "analysis": Work(analysis.handle, abandoned=analysis.abandoned, organization_limit=2),
+    "check_ledger": Work(ledger.check),
     "erasure": Work(portability.erase),
     "export": Work(
         portability.export, abandoned=portability.export_abandoned, organization_limit=1
@@ -25,6 +27,7 @@ HANDLERS: Final[Mapping[str, Work]] = {
     "reevaluation": Work(reevaluation.handle, organization_limit=1),
     "retention": Work(retention.handle, organization_limit=1),
     "roll_over": Work(rollover.handle),
+    "sweep_credits": Work(ledger.sweep),
     "sweep_sandboxes": Work(sandboxes.handle),
     "usage_retention": Work(usage_retention.handle),
     "webhook_delivery": Work(
