@@ -17,5 +17,15 @@ def test_what_the_service_promises_to_do_by_itself_is_scheduled(
             each.act(session)
         kinds = set(session.scalars(text("select kind from jobs")))
         session.rollback()
-    assert kinds == {"sweep_sandboxes", "retention", "reevaluation"}
+    assert kinds == {
+        "sweep_sandboxes",
+        "retention",
+        "reevaluation",
+        "check_ledger",
+        "sweep_credits",
+        "roll_over",
+        "usage_levels",
+        "usage_retention",
+        "portability_expiry",
+    }
     assert kinds <= set(HANDLERS)

@@ -58,10 +58,10 @@ class Book(Protocol):
     def add(self, organization_id: UUID, event: Event, /) -> Line:
         """Count a batch, once however often it is told; return how the metric stands."""
 
-    def look(self, organization_id: UUID, /) -> Line:
+    def look(self, organization_id: UUID, now: datetime, /) -> Line:
         """Return how the metric stands."""
 
-    def spend(self, organization_id: UUID, /) -> Standing:
+    def spend(self, organization_id: UUID, now: datetime, /) -> Standing:
         """Decide about one call and count it.
 
         Raises:
@@ -94,17 +94,18 @@ class Written:
         with self._service.worker.transaction(organization_id) as session:
             return enforcement.add(session, event, organization_id, plans=plans)
 
-    def look(self, organization_id: UUID, /) -> Line:
+    def look(self, organization_id: UUID, now: datetime, /) -> Line:
         """Return how the metric stands."""
         plans = self._service.plans
         with self._service.worker.transaction(organization_id) as session:
-            return enforcement.look(session, organization_id, METRIC, plans=plans)
+            return enforcement.look(session, organization_id, METRIC, plans=plans, now=now)
 
-    def spend(self, organization_id: UUID, /) -> Standing:
+    def spend(self, organization_id: UUID, now: datetime, /) -> Standing:
         """Decide about one call and count it."""
         plans = self._service.plans
         with self._service.worker.transaction(organization_id) as session:
-            return enforcement.spend(session, Use(organization_id, METRIC), plans=plans)
+            use = Use(organization_id, METRIC)
+            return enforcement.spend(session, use, plans=plans, now=now)
 
 
 @dataclass(slots=True)
@@ -226,7 +227,9 @@ class Calls:
 
     async def _spend_exactly(self, scope: Scope, organization_id: UUID) -> None:
         try:
-            standing = await run_in_threadpool(self._book.spend, organization_id)
+            standing = await run_in_threadpool(
+                self._book.spend, organization_id, self._now()
+            )
         except QuotaReached as error:
             quotas.say(scope, error.standing.headers)
             if not _open(scope):
@@ -239,7 +242,7 @@ class Calls:
 
     def _read(self, organization_id: UUID, entry: _Entry) -> None:
         try:
-            line = self._book.look(organization_id)
+            line = self._book.look(organization_id, self._now())
         except VexxyError as error:
             log.warning("quota.unread", metric=METRIC, reason=error.message)
             metrics.QUOTA_UNREAD.count(metric=METRIC, outcome="passed")

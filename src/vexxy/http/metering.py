@@ -136,3 +136,25 @@ def offer_seat(
     except QuotaReached as error:
         quotas.say(request.scope, error.standing.headers)
         raise
+
+
+def reactivated(user_id: UUID) -> Gauge:
+    """Return how many seats a member's reactivation takes: none for who is active."""
+
+    def more(session: Session, organization_id: UUID, /) -> Decimal:
+        active = members.find_active(session, organization_id, user_id)
+        return Decimal(active is False)
+
+    return more
+
+
+def synchronized(user_id: UUID, *, told_active: bool | None) -> Gauge:
+    """Return how many seats a user of base VEXxy takes that was told to be (in)active."""
+
+    def more(session: Session, organization_id: UUID, /) -> Decimal:
+        active = members.find_active(session, organization_id, user_id)
+        if active is None:
+            return Decimal(told_active is not False)
+        return Decimal(not active and told_active is True)
+
+    return more

@@ -11,6 +11,7 @@ from vexxy.worker import (
     retention,
     rollover,
     sandboxes,
+    usage,
     usage_retention,
     webhook_delivery,
 )
@@ -26,9 +27,12 @@ HANDLERS: Final[Mapping[str, Work]] = {
     "portability_expiry": Work(portability.expire),
     "reevaluation": Work(reevaluation.handle, organization_limit=1),
     "retention": Work(retention.handle, organization_limit=1),
-    "roll_over": Work(rollover.handle),
     "sweep_credits": Work(ledger.sweep),
+    "roll_over": Work(rollover.handle),
     "sweep_sandboxes": Work(sandboxes.handle),
+    "usage_alert": Work(usage.alert, abandoned=usage.alert_abandoned, organization_limit=2),
+    "usage_levels": Work(usage.levels),
+    "usage_watch": Work(usage.watch, organization_limit=1),
     "usage_retention": Work(usage_retention.handle),
     "webhook_delivery": Work(
         webhook_delivery.handle,

@@ -1,5 +1,6 @@
 """Registration, sign-in, passwords, logging out everywhere."""
 
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 from fastapi import BackgroundTasks, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from vexxy.http import openapi
+from vexxy.http import metering, openapi
 from vexxy.http.deps import (
     Acting,
     Adapters,
@@ -28,7 +29,12 @@ from vexxy.identity.recovery import service as recovery
 from vexxy.identity.throttle import rules as counters
 from vexxy.identity.throttle import service as throttle
 from vexxy.identity.types import Account, Issued, Permission, Role, SignedIn
-from vexxy.kit.errors import Conflict, PermissionDenied, Unauthenticated
+from vexxy.kit.errors import (
+    Conflict,
+    PaymentRequired,
+    PermissionDenied,
+    Unauthenticated,
+)
 
 router = Router(prefix="/auth", tags=["identity"])
 
@@ -356,11 +362,12 @@ def reset_password(
 @router.post(
     "/invitations/accept",
     status_code=HTTPStatus.CREATED,
-    responses=openapi.responses(Conflict),
+    responses=openapi.responses(Conflict, PaymentRequired),
     dependencies=[Depends(_limit_proofs)],
 )
 def accept_invitation(
     *,
+    request: Request,
     body: InvitationAcceptance,
     adapters: Adapters,
     session: SystemTransaction,
@@ -368,4 +375,11 @@ def accept_invitation(
 ) -> SignedInView:
     """Become a member by an invitation, and be signed in."""
     accepted = Acceptance(**body.model_dump())
-    return _signed_in(members.accept(session, adapters.identity, accepted, origin=stranger))
+    found = members.accept(
+        session,
+        adapters.identity,
+        accepted,
+        origin=stranger,
+        admission=partial(metering.take_seat, request, session),
+    )
+    return _signed_in(found)

@@ -4,11 +4,11 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import BackgroundTasks, Depends, Query
+from fastapi import BackgroundTasks, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from vexxy.api.v1.auth import Email
-from vexxy.http import openapi
+from vexxy.http import metering, openapi
 from vexxy.http.deps import Acting, Adapters, Transaction, require
 from vexxy.http.fields import Instant
 from vexxy.http.routing import Router
@@ -114,13 +114,18 @@ def list_members(
 @router.patch("/{user_id}", responses=openapi.responses(Conflict))
 def change_member(
     *,
+    request: Request,
     user_id: UUID,
     body: MemberChange,
     manager: Manager,
     session: Transaction,
     actor: Acting,
 ) -> MemberView:
-    """Change a member's role, deactivate or reactivate them."""
+    """Change a member's role, deactivate or reactivate them (which takes a seat)."""
+    if body.is_active:
+        metering.take_seat(
+            request, session, manager.organization_id, more=metering.reactivated(user_id)
+        )
     change = Change(body.role, body.is_active)
     return _member(members.change(session, manager, user_id, to=change, actor=actor))
 
@@ -145,6 +150,7 @@ def remove_member(
 )
 def invite(
     *,
+    request: Request,
     body: InvitationBody,
     manager: Manager,
     adapters: Adapters,
@@ -154,6 +160,7 @@ def invite(
 ) -> MadeInvitationView:
     """Offer somebody a place; an earlier offer to the address is withdrawn."""
     members.spend_invitation(adapters.system, adapters.identity, manager)
+    metering.offer_seat(request, session, manager.organization_id, email=body.email)
     made = members.invite(
         session,
         adapters.identity,

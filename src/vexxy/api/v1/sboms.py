@@ -1,6 +1,7 @@
 """`/sboms`: SBOMs that analyses can stand on (contract, section 3)."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -9,14 +10,18 @@ from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
+from vexxy.analysis import levels
 from vexxy.analysis.documents import service as documents
 from vexxy.analysis.documents.errors import SbomTooLarge
 from vexxy.analysis.documents.service import Examined, Upload
 from vexxy.analysis.documents.types import Sbom
+from vexxy.billing.enforcement.service import STORAGE_GB
+from vexxy.billing.enforcement.types import Standing
 from vexxy.bootstrap import Service
 from vexxy.http import downloads, openapi
 from vexxy.http.deps import Acting, Adapters, Proven, Transaction, require
 from vexxy.http.fields import Instant, Name
+from vexxy.http.metering import metered
 from vexxy.http.routing import Router
 from vexxy.identity import service as identity
 from vexxy.identity.types import Identity, Permission, Principal
@@ -116,6 +121,10 @@ def _demand_writer(adapters: Service, proven: Principal) -> None:
         raise PermissionDenied(f"this needs the permission {Permission.ANALYSIS_WRITE}")
 
 
+async def _size_gb(document: Annotated[Sent, Depends(sent)]) -> Decimal:
+    return levels.gigabytes(len(document.content))
+
+
 @router.post(
     "",
     status_code=HTTPStatus.CREATED,
@@ -127,6 +136,7 @@ def upload(
     *,
     document: Annotated[Sent, Depends(sent)],  # first: see there
     who: Writer,
+    _room: Annotated[Standing, Depends(metered(STORAGE_GB, _size_gb))],
     adapters: Adapters,
     session: Transaction,
     actor: Acting,

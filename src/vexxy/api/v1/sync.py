@@ -9,15 +9,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from vexxy.api.v1.auth import Email
 from vexxy.audit import types as audit
 from vexxy.audit.types import Actor
-from vexxy.http import openapi
+from vexxy.http import metering, openapi
 from vexxy.http.deps import Adapters, SystemTransaction, origin
 from vexxy.http.fields import Name
 from vexxy.http.routing import Router
 from vexxy.identity import service as identity
+from vexxy.identity.accounts import service as accounts
 from vexxy.identity.sync import service as sync
 from vexxy.identity.sync.types import CoreOrganization, CoreUser
 from vexxy.identity.types import Role
-from vexxy.kit.errors import Conflict, NotFound, Unauthenticated
+from vexxy.kit.errors import Conflict, NotFound, PaymentRequired, Unauthenticated
 
 router = Router(prefix="/billing", tags=["base VEXxy"])
 
@@ -89,7 +90,7 @@ class SyncedView(BaseModel):
     changed: bool
 
 
-ANSWERS: Final = openapi.responses(Unauthenticated, Conflict, NotFound)
+ANSWERS: Final = openapi.responses(Unauthenticated, PaymentRequired, Conflict, NotFound)
 SECURITY: Final[dict[str, Any]] = {"security": [{"service_key": []}]}
 
 
@@ -104,7 +105,17 @@ def sync_organization(
 
 
 @router.post("/users/sync", responses=ANSWERS, openapi_extra=SECURITY)
-def sync_user(body: UserTold, core: Core, session: SystemTransaction) -> SyncedView:
-    """Create a user of base VEXxy, or bring what is stored of them up to date."""
+def sync_user(
+    *, request: Request, body: UserTold, core: Core, session: SystemTransaction
+) -> SyncedView:
+    """Create a user of base VEXxy, or bring what is stored of them up to date.
+
+    A user who becomes active takes a seat: beyond a hard cap the answer is 402 and nothing
+    changes. Who is active already, or becomes inactive, always passes.
+    """
+    home = body.organization_id
+    if body.is_active is not False and accounts.find_organization_name(session, home):
+        more = metering.synchronized(body.id, told_active=body.is_active)
+        metering.take_seat(request, session, home, more=more)
     done = sync.user(session, CoreUser(**body.model_dump()), actor=core)
     return SyncedView(id=done.id, created=done.created, changed=done.changed)

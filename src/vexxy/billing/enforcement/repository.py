@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from vexxy.billing.enforcement.models import AlertRow, GraceRow
 from vexxy.billing.enforcement.types import Alert, Grace, Level, Verdict, Window
+from vexxy.identity.models import Organization
 from vexxy.kit import ids
 
 
@@ -146,3 +147,13 @@ def _alert(row: AlertRow) -> Alert:
         staged=row.staged_at is not None,
         mailed_to=tuple(row.mailed_to),
     )
+
+
+def list_organizations(session: Session, *, after: UUID, limit: int) -> Sequence[UUID]:
+    """Return organizations that were not erased, in the order of their ids; as SYSTEM."""
+    query = (
+        select(Organization.id)
+        .where(Organization.id > after, Organization.erased_at.is_(None))
+        .order_by(Organization.id)
+    )
+    return session.scalars(query.limit(limit)).all()

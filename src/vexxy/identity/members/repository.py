@@ -53,24 +53,12 @@ def count_active(session: Session, organization_id: UUID) -> int:
     return session.scalars(query).one()
 
 
-def count_active_by_organization(
-    session: Session, organization_ids: Sequence[UUID]
-) -> dict[UUID, int]:
-    """Return how many active users organizations have; as SYSTEM."""
-    query = (
-        select(User.organization_id, func.count())
-        .where(User.organization_id.in_(organization_ids), User.is_active)
-        .group_by(User.organization_id)
+def find_active(session: Session, organization_id: UUID, user_id: UUID) -> bool | None:
+    """Return whether a user of the organization is active, None where there is none."""
+    query = select(User.is_active).where(
+        User.id == user_id, User.organization_id == organization_id
     )
-    return {row[0]: row[1] for row in session.execute(query)}
-
-
-def is_active(session: Session, organization_id: UUID, user_id: UUID) -> bool:
-    """Return whether a user is an active one of the organization."""
-    query = select(User.id).where(
-        User.id == user_id, User.organization_id == organization_id, User.is_active
-    )
-    return session.scalars(query).one_or_none() is not None
+    return session.scalars(query).one_or_none()
 
 
 def list_active(

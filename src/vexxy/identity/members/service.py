@@ -145,9 +145,9 @@ def count_offered(session: Session, organization_id: UUID, *, besides: str) -> i
     return repository.count_invited(session, organization_id, other_than=address)
 
 
-def has_seat(session: Session, organization_id: UUID, user_id: UUID) -> bool:
-    """Return whether a user is an active one of the organization."""
-    return repository.is_active(session, organization_id, user_id)
+def find_active(session: Session, organization_id: UUID, user_id: UUID) -> bool | None:
+    """Return whether a user of the organization is active, None where there is none."""
+    return repository.find_active(session, organization_id, user_id)
 
 
 def list_permitted(

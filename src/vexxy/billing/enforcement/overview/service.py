@@ -7,7 +7,7 @@ run by `watch`, or notes the period in its own transaction by `note_period`.
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Final
 from uuid import UUID
 
@@ -25,14 +25,18 @@ from vexxy.billing.quotas import service as quotas
 from vexxy.billing.subscriptions import service as subscriptions
 from vexxy.billing.subscriptions.types import Current
 from vexxy.billing.types import Aggregation, Cap
+from vexxy.billing.usage import service as usage
+from vexxy.billing.usage.types import Event
 from vexxy.jobs import service as jobs
 from vexxy.jobs.types import NewJob
 from vexxy.kit import clock
+from vexxy.kit.db import Database
 
 KIND: Final = "usage_watch"
 # Events come in many batches: looked at once for all of them.
 WATCH_AFTER: Final = timedelta(seconds=10)
 DEADLINE_SECONDS: Final = 60
+PAGE: Final = 500
 
 
 def read(
@@ -179,3 +183,44 @@ def look_over(
             )
         else:
             service.noted(session, organization_id, verdict, window=line.window, now=now)
+
+
+def record_levels(
+    session: Session,
+    organization_id: UUID,
+    *,
+    plans: Plans,
+    gauges: Gauges,
+    now: datetime,
+) -> None:
+    """Count today's levels, such as active users, once a day; then see what follows.
+
+    Raised levels are counted as they are raised, so the most of a day is what is billed,
+    as long as a day begins with what there is.
+    """
+    ledger.lock(session, organization_id)
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    events = [
+        Event(
+            f"{service.RESERVED}{metric}:{day.date()}",
+            metric,
+            gauge(session, organization_id).quantize(service.SMALLEST, ROUND_DOWN),
+            day,
+        )
+        for metric, gauge in gauges.items()
+        if metric in plans.catalog.metrics
+    ]
+    usage.record(session, organization_id, events)
+    look_over(session, organization_id, plans=plans, gauges=gauges, now=now)
+
+
+def each_organization(system: Database) -> Iterator[UUID]:
+    """Yield every organization that was not erased; no transaction stays open for it."""
+    after = UUID(int=0)
+    while True:
+        with system.transaction() as session:
+            page = repository.list_organizations(session, after=after, limit=PAGE)
+        if not page:
+            return
+        yield from page
+        after = page[-1]
