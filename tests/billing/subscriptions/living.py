@@ -1,6 +1,7 @@
 """An organization whose time passes as a test says, and what must hold at any time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -8,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from tests import service_values
 from vexxy.audit.types import system
@@ -45,6 +47,10 @@ def at(day: str, hour: int = 12) -> datetime:
     return datetime.fromisoformat(day).replace(hour=hour, tzinfo=UTC)
 
 
+class Crash(Exception):
+    """The process dies before the commit."""
+
+
 @dataclass
 class Life:
     """One organization, and the present."""
@@ -54,6 +60,16 @@ class Life:
     plans: Plans
     organization_id: UUID
     now: datetime
+    crashes: bool = False
+
+    @contextmanager
+    def bound(self) -> Iterator[Session]:
+        """Provide a transaction of the organization; it may die before its commit."""
+        with self.request.transaction(self.organization_id) as session:
+            yield session
+            if self.crashes:
+                session.flush()
+                raise Crash
 
     def to(self, day: str, hour: int = 12) -> "Life":
         self.now = at(day, hour)
@@ -64,7 +80,7 @@ class Life:
         return self
 
     def current(self, *, lock: bool = True) -> Current:
-        with self.request.transaction(self.organization_id) as session:
+        with self.bound() as session:
             return service.current(
                 session, self.organization_id, plans=self.plans, now=self.now, lock=lock
             )
@@ -75,7 +91,7 @@ class Life:
 
     def give(self, tier: str, **options: Any) -> Current:  # noqa: ANN401  passed on
         given = Given(tier=tier, reason="a test", **options)
-        with self.request.transaction(self.organization_id) as session:
+        with self.bound() as session:
             return service.set_plan(
                 session,
                 self.organization_id,
@@ -94,7 +110,7 @@ class Life:
         when: When | None = None,
     ) -> Current:
         asked = wanted if isinstance(wanted, UUID) else Wanted(wanted, interval, when)
-        with self.request.transaction(self.organization_id) as session:
+        with self.bound() as session:
             return service.change(
                 session,
                 self.organization_id,
@@ -108,7 +124,7 @@ class Life:
     def preview(
         self, tier: str, interval: Interval | None = None, *, when: When | None = None
     ) -> Quote:
-        with self.request.transaction(self.organization_id) as session:
+        with self.bound() as session:
             return service.preview(
                 session,
                 self.organization_id,
@@ -120,7 +136,7 @@ class Life:
 
     def act(self, name: str, **options: Any) -> Current:  # noqa: ANN401  passed on
         """Cancel, reactivate, pause, resume, payment_failed, payment_received."""
-        with self.request.transaction(self.organization_id) as session:
+        with self.bound() as session:
             done: Current = getattr(lifecycle, name)(
                 session,
                 self.organization_id,
@@ -133,7 +149,7 @@ class Life:
 
     def spend(self, amount: int, key: str) -> None:
         """Hold and settle credits, and count them into the running period."""
-        with self.request.transaction(self.organization_id) as session:
+        with self.bound() as session:
             found = service.current(
                 session, self.organization_id, plans=self.plans, now=self.now
             )
@@ -150,7 +166,7 @@ class Life:
             service.note_use(session, found.period.id, analyses=1, credits_used=amount)
 
     def available(self) -> int:
-        with self.request.transaction(self.organization_id) as session:
+        with self.bound() as session:
             found = ledger.balance(session, self.organization_id, now=self.now)
             return found.available_credits
 
@@ -230,7 +246,7 @@ class Life:
 
     def end(self) -> None:
         """Have no later sweep find the organization."""
-        with self.request.transaction(self.organization_id) as session:
+        with self.bound() as session:
             service.end(session, self.organization_id, now=self.now)
 
     def _check_grants(self, kept: list[Mapping[str, Any]]) -> None:
