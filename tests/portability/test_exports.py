@@ -23,7 +23,7 @@ from vexxy.kit import clock
 from vexxy.kit.db import Database
 from vexxy.portability import rules
 from vexxy.portability.errors import ExportNotFound, NoSuchTenant, StillErasing
-from vexxy.portability.exports import service
+from vexxy.portability.exports import service, wire
 from vexxy.portability.types import Export, ExportState, Wanted
 
 ACTOR = acts.system("a test")
@@ -70,7 +70,7 @@ def again(worker: Database, export: Export) -> Export:
 
 def archive_of(store: LocalDisk, export: Export) -> zipfile.ZipFile:
     archive = service.archive_of(export)
-    return unzipped(b"".join(service.open_archive(store, archive).pieces()))
+    return unzipped(b"".join(wire.open_archive(store, archive).pieces()))
 
 
 @pytest.fixture(scope="module")

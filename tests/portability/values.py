@@ -30,8 +30,12 @@ ANALYSIS = text("select id from premium_analysis_jobs where organization_id = :i
 OURS = {
     "state", "status", "kind", "source", "role", "stage", "tier", "catalog", "action",
     "actor_type", "event_type", "evidence_type", "content_type", "checksum", "digest",
-    "billing_interval", "storage_path", "stored_checksum", "format", "profile", "metric",
+    "currency", "aggregation", "scheduled_tier", "scheduled_interval", "parts",
+    "grant_keys", "billing_interval", "storage_path", "stored_checksum", "format",
+    "profile", "metric",
 }  # fmt: skip
+# The same of one table: tier, version, interval and status of a subscription.
+OURS_IN = {"subscription_history": {"before_state", "after_state"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ def plant(connection: Connection, organization_id: UUID, *, word: str) -> int:
         if one.tenant is None or one.name in {"billing_audit_log", "billing_events"}:
             continue
         for name, kind in text_columns(connection, one.name):
-            if name in OURS or name.endswith("_id"):
+            if name in OURS | OURS_IN.get(one.name, set()) or name.endswith("_id"):
                 continue
             value = f"'{word}'" if kind == "text" else f"""'{{"by": "{word}"}}'::jsonb"""
             statement = text(

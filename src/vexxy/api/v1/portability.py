@@ -33,6 +33,7 @@ from vexxy.kit.errors import (
 from vexxy.portability.erasures import service as erasures
 from vexxy.portability.errors import NoSuchTenant, OwnersOnly
 from vexxy.portability.exports import service as exports
+from vexxy.portability.exports import wire
 from vexxy.portability.types import Erasure, Export, ExportState, Request, Stage, Wanted
 
 router: Final = Router(prefix="/organizations", tags=["portability"])
@@ -257,7 +258,7 @@ def follow_link(
     """Download an export by the link that its status gave."""
     archive = exports.archive_of(exports.get(session, export_id))
     return Download(
-        partial(exports.open_archive, adapters.evidence, archive),
+        partial(wire.open_archive, adapters.evidence, archive),
         media_type=ZIP,
         name=f"vexxy-export-{export_id}.zip",
         size_bytes=archive.size_bytes,

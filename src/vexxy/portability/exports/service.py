@@ -19,7 +19,6 @@ from vexxy.evidence import service as evidence
 from vexxy.evidence import wire as frames
 from vexxy.evidence.errors import EvidenceDamaged, EvidenceNotFound, EvidenceTooLarge
 from vexxy.evidence.ports import BlobStore
-from vexxy.evidence.types import Sums
 from vexxy.jobs import service as jobs
 from vexxy.jobs.types import NewJob
 from vexxy.kit import clock
@@ -342,23 +341,6 @@ def remove_expired(
         removed += len(found)
 
 
-@dataclass(slots=True)
-class Opened:
-    """An archive whose stored bytes were compared with their checksum; close it."""
-
-    _stored: BinaryIO = field(repr=False)
-    _sums: Sums
-
-    def pieces(self) -> Iterator[bytes]:
-        """Return the archive, a MiB or less at a time; closes itself at the end."""
-        with self._stored:
-            yield from frames.unpack(self._stored, sums=self._sums)
-
-    def close(self) -> None:
-        """Forget the bytes."""
-        self._stored.close()
-
-
 def archive_of(export: Export) -> Archive:
     """Return what is stored of an export.
 
@@ -368,27 +350,6 @@ def archive_of(export: Export) -> Archive:
     if export.archive is None:
         raise ExportNotReady(export.state.value)
     return export.archive
-
-
-def open_archive(store: BlobStore, archive: Archive) -> Opened:
-    """Fetch the bytes of an archive; needs no database.
-
-    Raises:
-        BlobMissing: The store lost them.
-        EvidenceDamaged: They are not those that were stored.
-    """
-    sums = Sums(
-        size_bytes=archive.size_bytes,
-        checksum=archive.checksum,
-        stored_bytes=archive.stored_bytes,
-        stored_checksum=archive.stored_checksum,
-    )
-    with ExitStack() as unless_whole:
-        stored = unless_whole.enter_context(frames.spool())
-        frames.receive(store.read(archive.path), stored, sums=sums)
-        stored.seek(0)
-        unless_whole.pop_all()
-    return Opened(stored, sums)
 
 
 def _note(

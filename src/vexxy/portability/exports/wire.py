@@ -2,11 +2,16 @@
 
 import hashlib
 import zipfile
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import BinaryIO, Final, Self
 
+from vexxy.evidence import wire as frames
+from vexxy.evidence.ports import BlobStore
+from vexxy.evidence.types import Sums
 from vexxy.kit import jsontext
+from vexxy.portability.types import Archive as Stored
 
 README: Final = """\
 This archive holds what VEXxy Enterprise has of one organization.
@@ -79,3 +84,41 @@ class Archive:
         """Write what is in the archive; the last thing that is written."""
         self._zip.writestr("README.txt", README)
         self._zip.writestr("manifest.json", jsontext.encode(manifest, indented=True))
+
+
+@dataclass(slots=True)
+class Opened:
+    """An archive whose stored bytes were compared with their checksum; close it."""
+
+    _stored: BinaryIO = field(repr=False)
+    _sums: Sums
+
+    def pieces(self) -> Iterator[bytes]:
+        """Return the archive, a MiB or less at a time; closes itself at the end."""
+        with self._stored:
+            yield from frames.unpack(self._stored, sums=self._sums)
+
+    def close(self) -> None:
+        """Forget the bytes."""
+        self._stored.close()
+
+
+def open_archive(store: BlobStore, archive: Stored) -> Opened:
+    """Fetch the bytes of an archive; needs no database.
+
+    Raises:
+        BlobMissing: The store lost them.
+        EvidenceDamaged: They are not those that were stored.
+    """
+    sums = Sums(
+        size_bytes=archive.size_bytes,
+        checksum=archive.checksum,
+        stored_bytes=archive.stored_bytes,
+        stored_checksum=archive.stored_checksum,
+    )
+    with ExitStack() as unless_whole:
+        stored = unless_whole.enter_context(frames.spool())
+        frames.receive(store.read(archive.path), stored, sums=sums)
+        stored.seek(0)
+        unless_whole.pop_all()
+    return Opened(stored, sums)
