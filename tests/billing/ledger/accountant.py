@@ -5,7 +5,7 @@ Nothing here is shared with the code that it judges, but the values.
 
 import hashlib
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -61,11 +61,13 @@ class Accountant:
             self.resolved[row.resolves] = row
         if row.kind is Kind.REFUND:
             assert row.reverses is not None
+            self._check_refund(row)
             self.refunded[row.reverses] += row.credits
             assert self.refunded[row.reverses] <= self.rows[row.reverses - 1].credits
         if row.event_type is EventType.CREDIT_EXPIRED:
             assert row.credits_amount < 0
         self._check_order(row)
+        self._check_charge(row)
         self.rows.append(row)
         self.chain = row.chain
 
@@ -80,6 +82,32 @@ class Accountant:
             assert lots == sorted(lots, key=self.place)
             assert all(not self.lots[lot_id][Account.AVAILABLE] for lot_id in lots[:-1])
             assert not any(self.lapsed(lot_id, row.created_at) for lot_id in lots)
+
+    def _check_charge(self, row: Posted) -> None:
+        """A settlement consumes what the hold took first, and returns what it took last."""
+        if row.kind is Kind.SETTLE and not row.unlimited:
+            assert row.resolves is not None
+            held = singles(self.rows[row.resolves - 1], Account.HELD)
+            assert Counter(singles(row, Account.AVAILABLE)) == Counter(held[row.credits :])
+
+    def _check_refund(self, row: Posted) -> None:
+        """A refund returns what was consumed last, credit by credit."""
+        assert row.reverses is not None
+        charge = self.rows[row.reverses - 1]
+        if charge.unlimited:
+            return
+        assert charge.resolves is not None
+        hold = self.rows[charge.resolves - 1]
+        consumed = singles(hold, Account.HELD)[: charge.credits]
+        done = self.refunded[charge.sequence]
+        back = consumed[::-1][done : done + row.credits]
+        over = [lot_id for lot_id in back if self.lapsed(lot_id, row.created_at)]
+        expected = [lot_id for lot_id in back if lot_id not in over] + [row.id] * len(over)
+        assert Counter(singles(row, Account.AVAILABLE)) == Counter(expected)
+        if over:
+            ends = [self.opened[lot_id].expires_at for lot_id in over]
+            lives = [end - hold.created_at for end in ends if end is not None]
+            assert row.expires_at == row.created_at + max(lives)
 
     def place(self, lot_id: UUID) -> tuple[bool, datetime, int, int]:
         row = self.opened[lot_id]
@@ -100,6 +128,16 @@ class Accountant:
     @property
     def owned(self) -> int:
         return self.balances[Account.AVAILABLE] + self.balances[Account.HELD]
+
+
+def singles(row: Posted, account: Account) -> list[UUID]:
+    """Return the lot of every single credit that the account got, in order."""
+    return [
+        entry.lot_id
+        for entry in row.entries
+        if entry.account is account and entry.lot_id is not None
+        for _ in range(entry.credits)
+    ]
 
 
 def canonical(row: Posted) -> bytes:

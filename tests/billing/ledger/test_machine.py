@@ -1,61 +1,18 @@
-"""The state machine over the engine alone; `make nightly-ledger` lets it run for long."""
+"""The state machine over the engine alone; `make nightly-ledger` lets it walk for long."""
 
 import os
-from collections.abc import Sequence
 
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.billing.ledger.machine import Answer, LedgerMachine
-from tests.billing.ledger.values import an_empty_state
-from vexxy.billing.ledger.rules import chain, engine
-from vexxy.billing.ledger.types import Account, Request
-from vexxy.kit import ids
+from tests.billing.ledger import walk
+from tests.billing.ledger.engine_machine import EngineMachine
+from tests.billing.ledger.machine import LedgerMachine
 
 STEPS = int(os.environ.get("VEXXY_LEDGER_STEPS", "10000"))
 STEPS_EACH = 60
 # A few at a time, so that it ends soon after enough steps.
 EXAMPLES_EACH = 40 if STEPS <= 100_000 else 1000
-
-
-class EngineMachine(LedgerMachine):
-    """Asks the engine; a crash is a decision that nobody wrote down."""
-
-    steps = 0
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.state = an_empty_state()
-
-    def post(self, requests: Sequence[Request], *, crash: bool) -> list[Answer]:
-        if crash:
-            engine.decide(self.state, requests, now=self.now, new_id=ids.new_id)
-        decided = engine.decide(self.state, requests, now=self.now, new_id=ids.new_id)
-        for row in decided.rows:
-            self.books.add(row)
-        self.state = decided.state
-        return list(decided.answers)
-
-    def compare(self) -> None:
-        state, books = self.state, self.books
-        assert state.sequence == len(books.rows)
-        assert state.chain == books.chain
-        assert {name: books.balances[name] for name in Account} == state.balances
-        kept = {
-            lot.id: {
-                Account.AVAILABLE: lot.available_credits,
-                Account.HELD: lot.held_credits,
-            }
-            for lot in state.lots.values()
-        }
-        assert kept == books.lots
-        assert state.resolved.keys() == books.resolved.keys()
-
-    def teardown(self) -> None:
-        previous = chain.START
-        for row in self.books.rows:
-            assert chain.holds(previous, row)
-            previous = row.chain
 
 
 def test_whatever_is_asked_the_record_and_its_projections_agree() -> None:
@@ -70,3 +27,9 @@ def test_whatever_is_asked_the_record_and_its_projections_agree() -> None:
     while EngineMachine.steps < STEPS:
         run_state_machine_as_test(EngineMachine, settings=round_settings)
     assert EngineMachine.steps >= STEPS
+
+
+def test_a_walk_knows_every_rule_of_the_machine() -> None:
+    rules = {found.function.__name__ for found in LedgerMachine.rules()}
+    assert set(walk.RULES) == rules
+    assert walk.walk(seed=7) > walk.STEPS_EACH
