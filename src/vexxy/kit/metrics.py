@@ -118,6 +118,9 @@ LEDGER_DIFFERENCES: Final = Counter(
 PERIOD_ROLLOVERS: Final = Counter(
     "vexxy_billing_rollovers_total", "Periods of subscriptions that were rolled over"
 )
+ROLLOVER_FAILURES: Final = Counter(
+    "vexxy_billing_rollover_failures_total", "Subscriptions that a sweep could not advance"
+)
 USAGE_EVENTS: Final = Counter(
     "vexxy_usage_events_total", "Usage events that were sent", ("outcome",)
 )
@@ -164,6 +167,7 @@ EVERY: Final[tuple[Counter | Histogram, ...]] = (
     LEDGER_POSTINGS,
     LEDGER_DIFFERENCES,
     PERIOD_ROLLOVERS,
+    ROLLOVER_FAILURES,
     USAGE_EVENTS,
     USAGE_LAG_SECONDS,
     PAYMENT_REFUSALS,

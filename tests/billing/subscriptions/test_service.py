@@ -1,10 +1,12 @@
 """Subscriptions in the database, with ledger, history and messages."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from tests.billing.subscriptions.living import TEST, Life, at
+from vexxy.billing.catalog.service import Plans
 from vexxy.billing.errors import NoSuchPlan
 from vexxy.billing.subscriptions import service
 from vexxy.billing.subscriptions.errors import (
@@ -15,7 +17,6 @@ from vexxy.billing.subscriptions.errors import (
 )
 from vexxy.billing.subscriptions.rules import states
 from vexxy.billing.subscriptions.types import Status, When
-from vexxy.billing.types import Interval
 
 Lives = Callable[[str], Life]
 
@@ -123,6 +124,20 @@ def test_changing_to_and_fro_costs_and_brings_nothing(a_life: Lives) -> None:
     found = life.give("free")
     assert life.available() == found.period.granted_credits == 100
     assert found.subscription.billing_fee_cents == 0
+    life.check()
+
+
+def test_changes_of_one_period_have_an_end(a_life: Lives) -> None:
+    life = a_life("2027-04-01")
+    for number in range(59):
+        life.give(("starter", "free")[number % 2])
+    with pytest.raises(NotPossible, match="59 times"):
+        life.give("free")
+    with pytest.raises(NotPossible, match="59 times"):
+        life.change("free")
+    # What happens by itself, or ends it, goes on.
+    assert life.act("cancel", at_period_end=False).plan.tier == "free"
+    assert life.to("2027-05-01").give("starter").plan.tier == "starter"
     life.check()
 
 
@@ -340,14 +355,91 @@ def test_too_many_missed_periods_wait_for_a_person(a_life: Lives) -> None:
     life.check()
 
 
+def newer(life: Life) -> Plans:
+    """Publish the catalog with a second version of the plan starter."""
+    catalog = life.plans.catalog
+    starter = replace(catalog.plans["starter"], version=2, monthly_credits=2000)
+    made = Plans(replace(catalog, plans={**catalog.plans, "starter": starter}))
+    with life.system.transaction() as session:
+        made.publish(session)
+    return made
+
+
 def test_a_version_is_kept_until_somebody_moves(a_life: Lives) -> None:
     life = a_life("2027-04-01")
-    life.give("starter", interval=Interval.YEAR)
-    assert life.current().subscription.plan_version == 1
+    life.give("starter")
+    life.plans = newer(life)
+    found = life.to("2027-05-01").current()
+    assert (found.subscription.plan_version, found.period.credit_limit) == (1, 1000)
+    for expected in (True, False):
+        with life.bound() as session:
+            moved = service.move_to_current_version(
+                session,
+                life.organization_id,
+                plans=life.plans,
+                reason="a test",
+                actor=TEST,
+                now=life.now,
+            )
+        assert moved is expected
+    assert life.current().period.credit_limit == 1000
+    found = life.to("2027-06-01").current()
+    assert (found.subscription.plan_version, found.period.credit_limit) == (2, 2000)
+    life.check()
+
+
+def test_what_a_subscription_consists_of_is_kept(a_life: Lives) -> None:
+    life = a_life("2027-04-01")
+    life.give("starter")
     items = life.rows(
-        "select * from subscription_items where organization_id = :id order by created_at"
+        "select * from subscription_items where organization_id = :id order by created_at,"
+        " ended_at is null"
     )
     assert [(row["metric"], row["tier"], row["ended_at"] is None) for row in items] == [
         ("plan", "free", False),
         ("plan", "starter", True),
     ]
+
+
+def test_the_running_period_is_what_the_next_invoice_is_for(a_life: Lives) -> None:
+    life = a_life("2027-04-01")
+    life.give("starter")
+    life.to("2027-04-16").give("professional")
+    with life.bound() as session:
+        found = service.upcoming(
+            session, life.organization_id, plans=life.plans, now=life.now
+        )
+    life.to("2027-05-01").sweep()
+    assert life.invoices() == [("2027-04-01", found.fee_cents)]
+    assert found.fee_cents == 4900 - 2450 + 9950
+    assert (found.period_end, found.plan.tier) == (at("2027-05-01", 0), "professional")
+
+
+def test_what_is_charged_outside_of_analyses_is_used_as_well(a_life: Lives) -> None:
+    life = a_life("2027-04-01")
+    life.give("starter")
+
+    def used() -> int:
+        period = life.current().period
+        with life.bound() as session:
+            return service.credits_used(session, life.organization_id, period)
+
+    life.spend(30, "first")
+    life.act("cancel", at_period_end=False)
+    life.spend(20, "second")
+    assert used() == 50
+    life.to("2027-05-01")
+    assert used() == 0
+    life.spend(7, "third")
+    assert used() == 7
+
+
+def test_an_organization_that_goes_away_has_no_subscription_left(a_life: Lives) -> None:
+    life = a_life("2027-04-01")
+    life.give("starter")
+    life.end()
+    life.end()
+    live = "select 1 from subscriptions where organization_id = :id and status = 'active'"
+    assert life.rows(live) == []
+    life.to("2027-06-01").sweep()
+    assert life.rows(live) == life.invoices() == []

@@ -77,12 +77,21 @@ def grant_first(held: Held) -> None:
     _bring(held, wire.parts_of(held.period))
 
 
-def with_part(held: Held, plan: Plan, *, status: str, day: datetime) -> list[Part]:
-    """Return the parts as they are with another plan, or state, from a day on.
+def check_changes(held: Held) -> None:
+    """Refuse one change more where a period has had too many.
 
     Raises:
-        NotPossible: There were too many changes in this period.
+        NotPossible: It has.
     """
+    if len(held.period.parts) >= PARTS_MAX:
+        raise NotPossible(
+            f"the plan was changed {PARTS_MAX - 1} times in this period",
+            hint="it can be changed again in the next one",
+        )
+
+
+def with_part(held: Held, plan: Plan, *, status: str, day: datetime) -> list[Part]:
+    """Return the parts as they are with another plan, or state, from a day on."""
     period = held.period
     *over, last = wire.parts_of(period)
     parts = [
@@ -95,11 +104,6 @@ def with_part(held: Held, plan: Plan, *, status: str, day: datetime) -> list[Par
             ),
         ),
     ]
-    if len(parts) >= PARTS_MAX:
-        raise NotPossible(
-            f"the plan was changed {PARTS_MAX - 1} times in this period",
-            hint="it can be changed again in the next one",
-        )
     # A day that another part has already is not taken from it.
     first = max(day.date(), last.first_day)
     return [*parts, replace(part_of(plan, status=status, first_day=day), first_day=first)]

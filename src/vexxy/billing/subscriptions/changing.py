@@ -127,6 +127,7 @@ def decide(held: Held, wanted: Wanted) -> Move:
         raise NotPossible(
             "the subscription is to end", hint="POST /billing/subscription/reactivate"
         )
+    allowance.check_changes(held)
     plan = held.plans.current(wanted.tier)
     interval = wanted.interval or held.interval
     if wanted.interval is None and plan_rules.price(plan, interval) is None:

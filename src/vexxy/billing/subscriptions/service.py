@@ -14,6 +14,7 @@ from vexxy.billing.catalog.service import Plans
 from vexxy.billing.invoices.types import Closing
 from vexxy.billing.ledger import service as ledger
 from vexxy.billing.subscriptions import (
+    allowance,
     changing,
     invoicing,
     quoting,
@@ -37,7 +38,7 @@ from vexxy.billing.subscriptions.types import (
     Wanted,
     When,
 )
-from vexxy.kit import clock, logging
+from vexxy.kit import clock, logging, metrics
 from vexxy.kit.db import Database
 from vexxy.kit.errors import InvalidInput, VexxyError
 
@@ -166,6 +167,7 @@ def roll_over_due(
                 advanced += 1
             except _ITS_OWN:
                 failed += 1
+                metrics.ROLLOVER_FAILURES.count()
                 log.exception(
                     "subscription.not_rolled_over",
                     subscription_id=subscription_id,
@@ -274,6 +276,7 @@ def set_plan(
     if given.when is When.PERIOD_END and given.trial_days:
         raise InvalidInput("a trial begins at once", hint="leave out `when`")
     held = renewal.hold(session, organization_id, plans=plans, now=now)
+    allowance.check_changes(held)
     held.actor, held.reason = actor, given.reason
     row, day = held.row, periods.day(held.now)
     plan = plans.current(given.tier)
