@@ -189,9 +189,15 @@ def _read_percents(value: object) -> tuple[int, ...]:
 
 
 def _read_table(value: object) -> Mapping[str, object]:
-    if not isinstance(value, dict) or not value:
-        raise ValueError
+    if not isinstance(value, dict):
+        raise ValueError  # noqa: TRY004  as above
     return value
+
+
+def _read_filled(value: object) -> Mapping[str, object]:
+    if not _read_table(value):
+        raise ValueError
+    return _read_table(value)
 
 
 def choice(words: type[Word]) -> Kind[Word]:
@@ -236,4 +242,5 @@ PRICE: Final = Kind(
 PERCENTS: Final = Kind(
     f"a list of whole numbers from 1 to {PERCENT_MAX} in rising order", _read_percents
 )
-TABLE: Final = Kind("a table that is not empty", _read_table)
+TABLE: Final = Kind("a table", _read_table)
+FILLED: Final = Kind("a table that is not empty", _read_filled)

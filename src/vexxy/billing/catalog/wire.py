@@ -78,7 +78,7 @@ def read(content: bytes, *, file: str) -> Catalog:
 
 def _catalog(values: Mapping[str, object], faults: _Faults) -> Catalog | None:
     top = Table("", values)
-    plans_said = top.take("plans", rules.TABLE)
+    plans_said = top.take("plans", rules.FILLED)
     shared = _shared(top, plans_said)
     name = top.take("name", rules.WORD_KIND)
     default_tier = top.take("default_tier", rules.one_of(list(plans_said)))
@@ -118,7 +118,7 @@ def _priority(plan: Plan) -> int:
 
 
 def _shared(top: Table, plans: Mapping[str, object]) -> _Shared:
-    names = top.take_or("metrics", rules.TABLE, default={})
+    names = top.take_or("metrics", rules.FILLED, default={})
     metrics: dict[str, Aggregation] = {}
     table = Table("metrics: ", names)
     for name in names:
