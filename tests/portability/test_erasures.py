@@ -252,26 +252,40 @@ def test_it_waits_for_work_that_still_runs(
     assert state_of(db_system, organization_id).stage is Stage.DONE
 
 
-def test_what_is_written_behind_its_back_is_found_and_erased(
-    db_system: Database, db_request: Database, store: LocalDisk
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_is_written_behind_its_back_is_erased_as_well(
+    db_system: Database, db_request: Database, store: LocalDisk, times: int
 ) -> None:
-    """Method: a row is added in the step before the proof, again and again but once."""
+    """Method: a row is added in the step before the proof, so many times."""
     organization_id = an_organization(db_system)
     ask(db_request, organization_id)
-    counted = Steps()
-    late = [True]
+    erase(db_system, store, organization_id, step=writer(db_system, organization_id, times))
+    assert state_of(db_system, organization_id).stage is Stage.DONE
+    assert contents(db_system, organization_id)["users"] == []
 
-    def step() -> None:
-        counted()
-        if state_of(db_system, organization_id).stage is Stage.BYTES and late:
-            late.clear()
-            a_user(db_system, organization_id)
 
+def test_what_is_written_again_and_again_is_never_called_erased(
+    db_system: Database, db_request: Database, store: LocalDisk
+) -> None:
+    organization_id = an_organization(db_system)
+    ask(db_request, organization_id)
+    step = writer(db_system, organization_id, 99)
     with pytest.raises(NotErased, match="users"):
         erase(db_system, store, organization_id, step=step)
     assert state_of(db_system, organization_id).stage is Stage.PROOF
-    erase(db_system, store, organization_id, step=step)
+    erase(db_system, store, organization_id)
     assert state_of(db_system, organization_id).stage is Stage.DONE
+
+
+def writer(system: Database, organization_id: UUID, times: int) -> Callable[[], None]:
+    """Return a step that adds a row when all bytes are gone, so many times at most."""
+    left = [organization_id] * times
+
+    def step() -> None:
+        if left and state_of(system, organization_id).stage is Stage.BYTES:
+            a_user(system, left.pop())
+
+    return step
 
 
 @pytest.mark.parametrize("slug", ["", "wrong"])
