@@ -41,8 +41,8 @@ class Work:
         self.worker = worker
         self.till = Till(system_, desk.organization_id)
 
-    def submit(self, **given: object) -> UUID:
-        return self.desk.submit(**given).job_id
+    def submit(self, image_digest: str | None = None) -> UUID:
+        return self.desk.submit(image_digest=image_digest).job_id
 
     def begin(self, analysis_id: UUID, attempt: int = 1) -> bool:
         with self.worker.transaction(self.desk.organization_id) as session:
