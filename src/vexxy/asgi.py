@@ -41,6 +41,7 @@ def build(service: Service) -> FastAPI:
         endings.append(shared.close)
     app = floor.create(service, inner=[fast], endings=endings, shared=shared)
     app.state.combiner = combiner
+    app.state.reads = reads
     health.install(app, service)
     app.include_router(router)
     app.add_api_route("/", _front, include_in_schema=False)

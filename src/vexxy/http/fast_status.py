@@ -5,13 +5,12 @@ no such analysis, too many requests, a quota, a database that is away) goes on t
 ordinary route, which knows what to say; so the two can differ in nothing but speed.
 """
 
-import json
 import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from uuid import UUID
 
 from starlette.concurrency import run_in_threadpool
@@ -20,9 +19,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from vexxy.analysis.submission import service as submission
 from vexxy.analysis.submission.types import Progress
 from vexxy.bootstrap import Service
+from vexxy.http import fast_caller
 from vexxy.identity import service as identity
-from vexxy.identity.repository import KeyRow, UserRow
-from vexxy.identity.types import Claims, Identity, Permission, Principal
+from vexxy.identity.types import Claims, Permission, Principal
 from vexxy.kit import logging
 from vexxy.kit.errors import VexxyError
 from vexxy.kit.reads import Reads
@@ -36,7 +35,6 @@ ROUTE: Final = "/api/v1/analysis/{job_id}/status"
 PATH: Final = re.compile(
     "/api/v1/analysis/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})/status"
 )
-QUERY: Final = "select * from vexxy_analysis_status($1, $2, $3, $4)"
 CREDENTIALS: Final = (b"authorization", b"x-api-key")
 # Proofs that held; the database is asked about their users at every request.
 REMEMBERED_MAX: Final = 10_000
@@ -93,12 +91,13 @@ class FastStatus:
     async def _content(self, scope: Scope, analysis_id: str) -> bytes | None:
         try:
             principal = await self._principal(_shown(scope))
-            row = await self._reads.row(QUERY, *_asked(principal), UUID(analysis_id))
+            ask = fast_caller.asked(principal)
+            row = await self._reads.row(fast_caller.QUERY, *ask, UUID(analysis_id))
             if row is None:
                 return None
             values = tuple(row.values())
-            who = _caller(principal, values)
-            found = StatusRow(*values[13:])
+            who = fast_caller.caller(principal, values)
+            found = StatusRow(*values[fast_caller.CALLER_COLUMNS :])
             if found.id is None or Permission.ANALYSIS_READ not in who.permissions:
                 return None
             state = scope["app"].state
@@ -155,23 +154,6 @@ def _shown(scope: Scope) -> Shown:
         if name in CREDENTIALS:
             found.setdefault(name, value.decode("latin-1"))
     return found.get(CREDENTIALS[0]), found.get(CREDENTIALS[1])
-
-
-def _asked(principal: Principal) -> tuple[UUID, UUID | None, bytes | None]:
-    if isinstance(principal, Claims):
-        return principal.organization_id, principal.user_id, None
-    return principal.organization_id, None, principal.digest
-
-
-def _caller(principal: Principal, values: tuple[Any, ...]) -> Identity:
-    user = UserRow(*values[:9])
-    if isinstance(principal, Claims):
-        return identity.by_token(principal, user)
-    key_id, scopes, key_holds, key_unseen = values[9:13]
-    if key_unseen:
-        # Its use has to be noted, which the ordinary route does.
-        return identity.by_key(None)
-    return identity.by_key(KeyRow(user, key_id, json.loads(scopes), key_holds, key_unseen))
 
 
 async def _answer(scope: Scope, send: Send, content: bytes) -> None:

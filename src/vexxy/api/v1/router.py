@@ -35,6 +35,8 @@ from vexxy.api.v1.billing import (
 from vexxy.api.v1.billing import usage as billing_usage
 
 router = APIRouter(prefix="/api/v1")
+# Routes are tried one after the other: first what is asked most.
+router.include_router(usage.router)
 router.include_router(analysis.router)
 router.include_router(analysis_events.router)
 router.include_router(comparison.router)
@@ -58,7 +60,6 @@ router.include_router(operators_plans.router)
 router.include_router(overview.router)
 router.include_router(quotas.router)
 router.include_router(operators_overrides.router)
-router.include_router(usage.router)
 router.include_router(billing_usage.router)
 router.include_router(subscription.router)
 router.include_router(operators_subscriptions.router)

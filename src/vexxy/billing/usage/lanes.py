@@ -7,12 +7,13 @@ way is written by the next one. Nobody is answered before the commit that holds 
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from vexxy.audit.types import Actor
 from vexxy.billing.usage import service
@@ -24,6 +25,7 @@ from vexxy.kit.errors import Unavailable, VexxyError
 EVENTS_MAX: Final = 10_000
 Lane = tuple[UUID, Source]
 Failure = VexxyError | DBAPIError
+Noted = Callable[[Session, UUID], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,13 @@ class Lanes:
 
     Args:
         database: As REQUEST: each commit is bound to the organization of its lane.
+        noted: Called in every transaction that counted something: what follows from use
+            is none of this slice's business.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, noted: Noted) -> None:
         self._database = database
+        self._noted = noted
         self._lanes: dict[Lane, deque[_Waiting]] = {}
         self._running: set[asyncio.Task[None]] = set()
 
@@ -111,6 +116,8 @@ class Lanes:
                 service.note_reported(
                     session, organization_id, recorded, actor=report.actor
                 )
+            if any(recorded.accepted for recorded in found):
+                self._noted(session, organization_id)
         return found
 
 

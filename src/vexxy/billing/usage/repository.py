@@ -203,7 +203,7 @@ def inserted(session: Session, organization_id: UUID, batch: Batch, *, told: Tol
         "keys": "\n".join(batch.keys),
         "metrics": "\n".join(batch.metrics),
         "quantities": "\n".join(batch.quantities),
-        "instants": "\n".join(map(datetime.isoformat, batch.instants)),
+        "instants": _lines(batch.instants),
         "distinct": "\n".join(batch.distinct),
         "properties": "\n".join(batch.properties),
     }
@@ -217,6 +217,11 @@ def inserted(session: Session, organization_id: UUID, batch: Batch, *, told: Tol
         return False
     point.commit()
     return True
+
+
+def _lines(instants: Sequence[datetime]) -> str:
+    """Return instants a line each; by way of JSON, which is written in C."""
+    return msgspec.json.encode(instants).decode()[2:-2].replace('","', "\n")
 
 
 def add(session: Session, organization_id: UUID, counted: Counted) -> None:

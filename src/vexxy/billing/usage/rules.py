@@ -25,7 +25,10 @@ PROPERTIES_BYTES_MAX: Final = 2048
 VALUE: Final = "value"
 # numeric(20, 4); digits beyond the fourth decimal would be a rounding of ours.
 _DIGITS_MAX: Final = 20
-QUANTITY: Final = re.compile(r"(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,4})?")
+_QUANTITY: Final = r"(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,4})?"
+QUANTITY: Final = re.compile(_QUANTITY)
+# Many of them, a line each.
+QUANTITIES: Final = re.compile(rf"(?:{_QUANTITY}\n)+")
 # Any number of JSON: Python's own reading takes `1_0` and ` 1` as well.
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?")
 QUANTITY_MESSAGE: Final = (
