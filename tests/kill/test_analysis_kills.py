@@ -22,10 +22,12 @@ import pytest
 from sqlalchemy import text
 
 from tests.analysis.desk import SEALER, Desk
+from tests.billing.quotas.till import Till
 from tests.fakes.container_engine import FakeEngine
 from tests.fakes.patience import until
 from tests.kill import analysis_process
 from vexxy.analysis.publication import Publisher
+from vexxy.billing.ledger.checks import service as checks
 from vexxy.integrations.embedded_postgres import server as embedded_postgres
 from vexxy.integrations.embedded_postgres.server import Server
 from vexxy.integrations.object_storage.local import LocalDisk
@@ -58,6 +60,12 @@ select status, retry_count, billed_at is not null, cost_credits > 0, error_messa
 from premium_analysis_jobs a where a.id = :id
 """)
 COMPLETE = ("complete", True, True, None, 1, 1, 1, "done")
+# Charged once, and as much as the analysis says.
+CHARGES = text("""
+select count(*) = 1 and sum(e.credits) = min(a.cost_credits)
+from billing_events e join premium_analysis_jobs a on a.id = e.analysis_job_id
+where e.kind = 'settle' and a.id = :id
+""")
 
 
 @contextmanager
@@ -126,6 +134,10 @@ class Scene:
         with self.system.transaction() as session:
             return tuple(session.execute(ENDED, {"id": analysis_id}).one())
 
+    def charged_once(self, analysis_id: UUID) -> bool:
+        with self.system.transaction() as session:
+            return bool(session.execute(CHARGES, {"id": analysis_id}).scalar_one())
+
 
 def command_of(pid: int) -> bytes:
     try:
@@ -177,6 +189,11 @@ def test_an_analysis_ends_complete_and_once_whoever_is_killed_where(
     status, attempts, *rest = scene.state(analysis_id)
     assert (status, *rest) == COMPLETE
     assert attempts == (0 if victim == "database" else 1)
+    assert scene.charged_once(analysis_id)
+    till = Till(scene.system, scene.desk.organization_id)
+    assert till.discrepancies() == []
+    assert till.balance()[1] == 0
+    assert checks.check(scene.system, scene.desk.organization_id).differences == []
     until(lambda: not left(analysis_id))
     # Whoever begins again goes on from what was kept; the database's end begins nothing.
     reached = Counter(scene.reached(analysis_id))
