@@ -2,21 +2,27 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
 from tests.billing.subscriptions.living import TEST, Life, at
 from vexxy.billing.catalog.service import Plans
 from vexxy.billing.errors import NoSuchPlan
+from vexxy.billing.ledger import service as ledger
+from vexxy.billing.ledger.types import Grant, Source
 from vexxy.billing.subscriptions import service
 from vexxy.billing.subscriptions.errors import (
     NotPossible,
     PaymentsOff,
     RolloverHalted,
     SubscriptionUnusable,
+    UsedUp,
 )
 from vexxy.billing.subscriptions.rules import states
 from vexxy.billing.subscriptions.types import Status, When
+from vexxy.billing.usage import service as usage
+from vexxy.billing.usage.types import Event
 
 Lives = Callable[[str], Life]
 
@@ -103,7 +109,7 @@ def test_a_downgrade_at_once_takes_back_what_is_not_spent(a_life: Lives) -> None
     life.give("starter")
     life.spend(900, "much")
     assert life.available() == 100
-    found = life.to("2027-04-16").change("free", when=When.NOW)
+    found = life.to("2027-04-16").give("free")
     assert found.period.credit_limit == 550
     assert life.available() == 0
     # Spent is spent: 900 of what would be 550.
@@ -236,8 +242,68 @@ def test_nothing_is_won_by_cancelling_on_the_first_day(a_life: Lives) -> None:
     assert life.available() == 100
     life.give("starter")
     life.spend(1000, "all")
-    life.act("cancel", at_period_end=False)
-    assert life.available() == 0
+    with pytest.raises(UsedUp):
+        life.act("cancel", at_period_end=False)
+    life.act("cancel")
+    assert life.current().subscription.billing_fee_cents == 4900
+    life.check()
+
+
+@pytest.mark.parametrize("tier", ["professional", "enterprise"])
+def test_a_month_is_not_used_up_and_handed_back(a_life: Lives, tier: str) -> None:
+    """Nobody spends a month's credits on one day and pays for that day only."""
+    life = a_life("2027-04-01")
+    fee = life.give(tier).subscription.billing_fee_cents
+    life.spend(1200, "much")
+    quote = life.preview("starter", when=When.NOW)
+    for wanted in ("starter", "free", quote.id):
+        with pytest.raises(UsedUp, match="credits"):
+            life.change(wanted, when=When.NOW)
+    with pytest.raises(UsedUp):
+        life.act("cancel", at_period_end=False)
+    found = life.change("starter", when=When.PERIOD_END).subscription
+    assert (found.tier, found.billing_fee_cents) == (tier, fee)
+    life.check()
+
+
+def test_analyses_are_not_used_up_and_handed_back(a_life: Lives) -> None:
+    life = a_life("2027-04-01")
+    life.give("starter")
+    for number in range(11):
+        life.spend(1, f"analysis {number}")
+    with pytest.raises(UsedUp, match="analyses"):
+        life.change("free", when=When.NOW)
+    # Half a month later there is half of each: 55.
+    assert life.to("2027-04-16").change("free", when=When.NOW).plan.tier == "free"
+    life.check()
+
+
+def test_metrics_are_not_used_up_and_handed_back(a_life: Lives) -> None:
+    life = a_life("2027-04-01", "agents")
+    life.give("standard")
+    event = Event("one", "llm_tokens", Decimal(20_000), life.now)
+    with life.bound() as session:
+        usage.record(session, life.organization_id, [event])
+    with pytest.raises(UsedUp, match="llm_tokens"):
+        life.change("free", when=When.NOW)
+    with pytest.raises(UsedUp, match="llm_tokens"):
+        life.act("cancel", at_period_end=False)
+    life.act("cancel")
+    assert life.to("2027-05-01").current().plan.tier == "free"
+    assert life.invoices() == [("2027-04-01", 9900)]
+
+
+def test_bought_credits_are_spent_without_a_say_in_it(a_life: Lives) -> None:
+    life = a_life("2027-04-01")
+    life.give("starter")
+    bought = Grant(key="bought", credits=500, source=Source.PURCHASE)
+    with life.bound() as session:
+        ledger.post_one(session, life.organization_id, bought, now=life.now)
+    life.spend(400, "some")
+    assert life.to("2027-04-16").change("free", when=When.NOW).plan.tier == "free"
+    assert life.available() == 550 - 400 + 500
+    assert life.to("2027-05-01").current().period.credit_limit == 100
+    assert life.available() == 600
     life.check()
 
 

@@ -41,6 +41,19 @@ class SubscriptionUnusable(PaymentRequired):
         )
 
 
+class UsedUp(Conflict):
+    """Money would come back for days whose worth is used up."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"more {what} were used than the days so far are worth",
+            hint="the change can be had when what is paid is over (when: period_end,"
+            " or at_period_end=true)",
+            kept="the plan as it is",
+            details={"quota_type": what},
+        )
+
+
 class QuoteNotFound(NotFound):
     """No quote has the id."""
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from vexxy.audit.types import Actor
 from vexxy.billing.catalog.service import Plans
-from vexxy.billing.subscriptions import changing, renewal
+from vexxy.billing.subscriptions import changing, renewal, worth
 from vexxy.billing.subscriptions import held as hands
 from vexxy.billing.subscriptions.errors import NotPossible
 from vexxy.billing.subscriptions.held import Held
@@ -28,6 +28,7 @@ def cancel(
 
     Raises:
         NotPossible: It is the default one, or is to end already.
+        UsedUp: Money would come back for days whose worth is used up.
     """
     held = renewal.hold(session, organization_id, plans=plans, now=now)
     held.actor = actor
@@ -36,6 +37,9 @@ def cancel(
             f"the plan {held.row.tier!r} is what remains after a cancellation"
         )
     if not at_period_end:
+        default = plans.current(plans.default_tier)
+        day = periods.day(held.now)
+        worth.check_back(held, default, held.interval, day=day, status=Status.CANCELED)
         return renewal.cancel_now(held).current()
     if held.row.cancel_at_period_end:
         raise NotPossible("the subscription is to end already")

@@ -21,6 +21,7 @@ from vexxy.billing.subscriptions import (
     renewal,
     repository,
     wire,
+    worth,
 )
 from vexxy.billing.subscriptions import held as hands
 from vexxy.billing.subscriptions.errors import NotPossible, PaymentsOff
@@ -234,6 +235,7 @@ def change(
         now: The present, for tests.
 
     Raises:
+        UsedUp: Money would come back for days whose worth is used up.
         PaymentsOff: It costs more than now, and nothing here takes payments.
         QuoteNotFound: There is no such quote.
         QuoteOver: The quote holds no longer.
@@ -251,6 +253,8 @@ def change(
         move, day = changing.decide(held, wanted), periods.day(held.now)
     if move.dearer and not paid:
         raise PaymentsOff(move.plan.tier)
+    if move.when is When.NOW and not paid:
+        worth.check_back(held, move.plan, move.interval, day=day, status=move.status)
     return changing.apply(held, move, day=day)
 
 

@@ -62,6 +62,13 @@ def credit_limit(parts: Sequence[Part], *, end: datetime) -> int | None:
     )[0]
 
 
+def analyses_given(parts: Sequence[Part], *, end: datetime) -> int:
+    """Return the analyses that the parts with a limit give."""
+    return _total(
+        parts, end=end, limit=lambda part: part.analysis_limit or 0, used=lambda _: 0
+    )[0]
+
+
 def allowance(parts: Sequence[Part], *, end: datetime) -> int:
     """Return the credits that the period's parts give; those without limit give none."""
     return _total(
