@@ -16,6 +16,9 @@ from vexxy.kit.db import LOCK_TIMEOUT_MS, STATEMENT_TIMEOUT_MS, Role
 from vexxy.kit.errors import Unavailable
 
 IDLE_SECONDS_MAX: Final = 300.0
+CONNECT_SECONDS_MAX: Final = 10.0
+# Longer than the server's own limit: for a server that does not answer at all.
+ANSWER_SECONDS_MAX: Final = STATEMENT_TIMEOUT_MS / 1000 + 5
 # Of transactions that lost against others: nothing was written, again may do.
 _RETRY: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 # The server's own words for "I wrote nothing".
@@ -106,6 +109,8 @@ class Writes:
                         min_size=0,
                         max_size=self._connections,
                         record_class=Row,
+                        timeout=CONNECT_SECONDS_MAX,
+                        command_timeout=ANSWER_SECONDS_MAX,
                         max_inactive_connection_lifetime=IDLE_SECONDS_MAX,
                         server_settings={
                             "application_name": "vexxy writes",

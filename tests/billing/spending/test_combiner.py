@@ -30,7 +30,7 @@ from vexxy.billing.ledger.errors import (
 )
 from vexxy.billing.ledger.types import Adjust, Kind, Posted, Release
 from vexxy.billing.spending import repository, service
-from vexxy.billing.spending.errors import OutcomeUnknown, TooManyWaiting
+from vexxy.billing.spending.errors import OutcomeUnknown, Stopping, TooManyWaiting
 from vexxy.billing.spending.service import Combiner
 from vexxy.kit import ids
 from vexxy.kit.db import Database, Role
@@ -282,6 +282,27 @@ def test_who_comes_when_too_many_wait_is_told_at_once(
     got = run(database_url, lambda one: answers(one, organization_id, holds))
     assert [type(one) for one in got] == [Posted] * 5 + [TooManyWaiting] * 3
     assert len(record(db_system, organization_id)) == 2 + 5
+
+
+def test_who_waits_when_the_process_ends_is_served_and_nobody_after_them(
+    database_url: str, db_system: Database
+) -> None:
+    organization_id = with_credits(db_system, 1000)
+
+    async def work(combiner: Combiner) -> list[Posted]:
+        waiting = [
+            asyncio.ensure_future(combiner.spend(organization_id, a_hold()))
+            for _ in range(40)
+        ]
+        await asyncio.sleep(0)
+        await combiner.close()
+        assert all(one.done() for one in waiting)
+        with pytest.raises(Stopping):
+            await combiner.spend(organization_id, a_hold())
+        return [one.result() for one in waiting]
+
+    assert len(run(database_url, work)) == 40
+    assert len(record(db_system, organization_id)) == 2 + 40
 
 
 def test_a_caller_who_leaves_takes_nobody_along(

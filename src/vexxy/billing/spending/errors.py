@@ -18,3 +18,10 @@ class TooManyWaiting(Unavailable):
 
     def __init__(self, waiting: int) -> None:
         super().__init__(f"{waiting} spends wait already", hint="try again in a moment")
+
+
+class Stopping(Unavailable):
+    """The process ends; nothing was done."""
+
+    def __init__(self) -> None:
+        super().__init__("this process is stopping", hint="try again in a moment")

@@ -14,10 +14,10 @@ from vexxy.billing.ledger.errors import NoSuchOrganization
 from vexxy.billing.ledger.rules import engine
 from vexxy.billing.ledger.types import Decision, Kind, Posted, Release, Settle, State
 from vexxy.billing.spending import repository
-from vexxy.billing.spending.errors import OutcomeUnknown, TooManyWaiting
+from vexxy.billing.spending.errors import OutcomeUnknown, Stopping, TooManyWaiting
 from vexxy.billing.spending.ports import Connection, Source
 from vexxy.billing.spending.types import Change, Spend
-from vexxy.kit import clock, ids
+from vexxy.kit import clock, ids, metrics
 from vexxy.kit.errors import Unavailable, VexxyError
 from vexxy.kit.writes import Contended, Duplicate, Lost
 
@@ -123,10 +123,13 @@ class Combiner:
         Raises:
             OutcomeUnknown: The connection broke at the wrong moment; ask again.
             TooManyWaiting: Nothing was done.
+            Stopping: Nothing was done.
             Unavailable: The database is away or busy; nothing was done.
             VexxyError: The ledger's refusals, as of `ledger.service.post_one`.
         """
-        if self._closed or self._count >= WAITING_MAX:
+        if self._closed:
+            raise Stopping
+        if self._count >= WAITING_MAX:
             raise TooManyWaiting(self._count)
         outcome: asyncio.Future[Posted] = asyncio.get_running_loop().create_future()
         waiting = _Waiting(request, act, outcome)
@@ -136,10 +139,11 @@ class Combiner:
         return await outcome
 
     async def close(self) -> None:
-        """Take nothing more, and wait until what was taken has its outcome."""
+        """Take nothing more, and wait until everybody who waits has their outcome."""
         self._closed = True
-        while self._running:
-            await asyncio.wait(self._running)
+        while self._running or self._waiting:
+            # Whoever is woken meanwhile starts in the next turn of the loop.
+            await (asyncio.wait(self._running) if self._running else asyncio.sleep(0))
 
     def _wake(self) -> None:
         """Look for work after everybody who runs now has had their say."""
@@ -309,6 +313,10 @@ class Combiner:
 
 
 def _tell(batch: _Batch, changes: Mapping[UUID, Change]) -> None:
+    """Give the callers what is committed now."""
+    kinds = Counter(row.kind for one in changes.values() for row in one.decision.rows)
+    for kind, number in kinds.items():
+        metrics.LEDGER_POSTINGS.count(number, kind=kind)
     for organization_id, change in changes.items():
         answers = change.decision.answers
         for one, answer in zip(batch[organization_id], answers, strict=True):
