@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import resources
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from tests.api import running
+from vexxy.billing.catalog.errors import PlanChanged
 from vexxy.bootstrap import Service
 from vexxy.kit.errors import InvalidInput
 
@@ -125,6 +128,49 @@ def test_nothing_starts_with_plans_that_cannot_be(
         running.a_service(database_url, **settings),
     ):
         pass
+
+
+def test_nothing_starts_with_a_plan_that_changed_in_its_version(
+    database_url: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.toml"
+    shipped = resources.files("vexxy.billing.catalog") / "data" / "agents.toml"
+    first = shipped.read_text().replace('"agents"', '"mine"', 1)
+    file.write_text(first)
+    for _ in range(2):
+        with running.a_service(database_url, billing_catalog=str(file)) as made:
+            assert made.plans.current("standard").monthly_price_cents == 9900
+
+    dearer = first.replace("monthly_price_cents = 9900", "monthly_price_cents = 10900")
+    file.write_text(dearer)
+    with (
+        pytest.raises(PlanChanged, match="monthly_price_cents was 9900 and is 10900"),
+        running.a_service(database_url, billing_catalog=str(file)),
+    ):
+        pass
+
+    file.write_text(dearer.replace("version = 1", "version = 2", 1))
+    with running.a_service(database_url, billing_catalog=str(file)) as made:
+        assert made.plans.current("standard").version == 2
+
+
+def test_a_catalog_that_says_nothing_of_analyses_limits_none(database_url: str) -> None:
+    """Recorded like those of a plan without limits; the balance stays as it is."""
+    with (
+        running.a_service(database_url, billing_catalog="agents") as made,
+        running.a_client(made) as client,
+    ):
+        mine = running.a_member(made)
+        for _ in range(12):
+            body = {"image_ref": "nginx:1.25"}
+            answer = client.post(f"{V1}/analysis/submit", headers=mine.headers, json=body)
+            assert answer.status_code == 201, answer.text
+        usage = client.get(f"{V1}/billing/usage", headers=mine.headers).json()
+        credits_ = client.get(f"{V1}/billing/credits", headers=mine.headers).json()
+    assert usage["monthly_analysis_limit"] is None
+    assert usage["monthly_credit_limit"] is None
+    assert usage["current_period_analyses"] == 12
+    assert (credits_["credit_balance"], credits_["held_credits"]) == (0, 0)
 
 
 def kept(service: Service, member: running.Member, version: int) -> None:
