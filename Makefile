@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup check test demo bench fuzz conformance image nightly-ledger clean
+.PHONY: help setup check test demo bench fuzz conformance image nightly nightly-ledger clean
 
 help:
 	@echo "make demo         analyze a vulnerable web application and show the verdicts"
@@ -12,6 +12,7 @@ help:
 	@echo "make setup        create $(VENV) with the vexxy command and the tracer"
 	@echo "make check        format, lint, types, import contracts, architecture"
 	@echo "make fuzz         ask the whole interface at least 20,000 things"
+	@echo "make nightly      kill and walk at full length, and say which tests took longest"
 	@echo "make nightly-ledger  ask the ledger a million things, in random order"
 	@echo "make conformance  run vexctl, grype, trivy and syft on what we write"
 	@echo "make image        build the project's own image, for engines elsewhere"
@@ -38,6 +39,9 @@ demo: setup
 
 fuzz: setup
 	$(BIN)/python -m tests.fuzz
+
+nightly: setup nightly-ledger
+	VEXXY_TEST_KILLS=100 $(BIN)/pytest --durations=30 tests/kill tests/service/test_kills.py
 
 nightly-ledger: setup
 	$(BIN)/python -m tests.billing.ledger.walk --steps 1000000

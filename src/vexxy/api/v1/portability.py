@@ -163,8 +163,8 @@ class ErasureView(BaseModel):
                     "rows_erased": 0,
                     "entries_blanked": 0,
                     "blobs_erased": 0,
-                    "requested_at": "2026-11-21T12:00:00.000000Z",
-                    "updated_at": "2026-11-21T12:00:00.000000Z",
+                    "requested_at": "2026-11-21T12:00:00Z",
+                    "updated_at": "2026-11-21T12:00:00Z",
                     "finished_at": None,
                     "proof": None,
                 }
