@@ -7,6 +7,7 @@ import typer
 from vexxy.cli import (
     advisories,
     analyze,
+    billing,
     console,
     database,
     doctor,
@@ -36,6 +37,7 @@ app.add_typer(advisories.app, name="advisories")
 app.add_typer(vex.app, name="vex")
 app.add_typer(database.app, name="database")
 app.add_typer(users.app, name="users")
+app.add_typer(billing.app, name="billing")
 
 
 @app.callback()

@@ -8,14 +8,11 @@ import typer
 
 from vexxy import bootstrap
 from vexxy.audit import types as audit
-from vexxy.cli import console
+from vexxy.cli import console, system
 from vexxy.identity.operators import service as operators
 from vexxy.identity.ports import Tools
 from vexxy.identity.recovery import service as recovery
-from vexxy.integrations.embedded_postgres import running
-from vexxy.integrations.embedded_postgres import server as embedded_postgres
-from vexxy.kit.db import Database, Role
-from vexxy.settings import ServiceSettings, Settings, read_service
+from vexxy.kit.db import Database
 
 app = typer.Typer(no_args_is_help=True, help="Help users, and name operators.")
 
@@ -50,29 +47,5 @@ def operator(
 
 @contextmanager
 def _opened() -> Iterator[tuple[Database, Tools]]:
-    directory = Settings().data_directory
-    settings = bootstrap.completed(read_service(), directory)
-    with _url(settings) as url:
-        database = Database(url, role=Role.SYSTEM, connections=1)
-        try:
-            yield database, bootstrap.identity_tools(settings)
-        finally:
-            database.close()
-
-
-@contextmanager
-def _url(settings: ServiceSettings) -> Iterator[str]:
-    """Provide the database that is set, or the one that `vexxy serve` brings along."""
-    if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
-        return
-    directory = Settings().data_directory.absolute() / "postgresql"
-    found = running.find_url(directory)
-    if found is not None:
-        yield found
-        return
-    started = embedded_postgres.start(directory)
-    try:
-        yield started.url
-    finally:
-        started.stop()
+    with system.opened() as (database, settings):
+        yield database, bootstrap.identity_tools(settings)

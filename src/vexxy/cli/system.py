@@ -1,0 +1,40 @@
+"""The service's database, for commands of those who operate it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from vexxy import bootstrap
+from vexxy.integrations.embedded_postgres import running
+from vexxy.integrations.embedded_postgres import server as embedded_postgres
+from vexxy.kit.db import Database, Role
+from vexxy.settings import ServiceSettings, Settings, read_service
+
+
+@contextmanager
+def opened() -> Iterator[tuple[Database, ServiceSettings]]:
+    """Provide the database across organizations, and the settings of the service."""
+    settings = bootstrap.completed(read_service(), Settings().data_directory)
+    with _url(settings) as url:
+        database = Database(url, role=Role.SYSTEM, connections=1)
+        try:
+            yield database, settings
+        finally:
+            database.close()
+
+
+@contextmanager
+def _url(settings: ServiceSettings) -> Iterator[str]:
+    """Provide the database that is set, or the one that `vexxy serve` brings along."""
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
+        return
+    directory = Settings().data_directory.absolute() / "postgresql"
+    found = running.find_url(directory)
+    if found is not None:
+        yield found
+        return
+    started = embedded_postgres.start(directory)
+    try:
+        yield started.url
+    finally:
+        started.stop()
