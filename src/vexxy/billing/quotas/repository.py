@@ -33,8 +33,10 @@ _ASKED: Final = text(
     "  where organization_id = :organization_id and ended_at is null"
     "  and expires_at > :now) as o on true"
 )
+# Counted in the same round trip; the period's row is locked already.
 _ADMIT: Final = text(
-    "insert into quota_admissions (organization_id, reference, period_id, credits,"  # noqa: S608
+    "with counted as (update billing_periods set analyses = analyses + 1"
+    "  where id = :period_id) insert into quota_admissions (organization_id, reference, period_id, credits,"
     " unlimited, hold_expires_at, created_at) values (:organization_id, :reference,"
     " :period_id, :credits, :unlimited, :hold_expires_at, :now)"
     f" returning {_ADMISSION}"
@@ -118,7 +120,7 @@ def admit(
     hold_expires_at: datetime,
     now: datetime,
 ) -> Admission:
-    """Insert an admission."""
+    """Insert an admission, and count it in its period."""
     values = {
         "organization_id": organization_id,
         "reference": reference,

@@ -73,7 +73,6 @@ def admit(
         hold_expires_at=moment + rules.HOLD_FOR,
         now=moment,
     )
-    subscriptions.note_use(session, current.period.id, analyses=1)
     return Admitted(admission, rules.remaining(position, more=1))
 
 
