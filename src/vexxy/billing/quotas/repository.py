@@ -35,11 +35,11 @@ _ASKED: Final = text(
 )
 # Counted in the same round trip; the period's row is locked already.
 _ADMIT: Final = text(
-    "with counted as (update billing_periods set analyses = analyses + 1"
-    "  where id = :period_id) insert into quota_admissions (organization_id, reference, period_id, credits,"
-    " unlimited, hold_expires_at, created_at) values (:organization_id, :reference,"
-    " :period_id, :credits, :unlimited, :hold_expires_at, :now)"
-    f" returning {_ADMISSION}"
+    "with counted as (update billing_periods set analyses = analyses + 1"  # noqa: S608
+    "  where id = :period_id) insert into quota_admissions (organization_id, reference,"
+    " period_id, credits, unlimited, hold_expires_at, created_at) values"
+    " (:organization_id, :reference, :period_id, :credits, :unlimited,"
+    f" :hold_expires_at, :now) returning {_ADMISSION}"
 )
 _FIND: Final = text(
     f"select {_ADMISSION} from quota_admissions"  # noqa: S608  own names
