@@ -150,11 +150,9 @@ def test_late_use_keeps_the_terms_of_its_own_period(customer: Customer) -> None:
     assert later.lines[-1].amount_cents == 100
 
 
-def test_a_correction_is_given_back_and_never_below_nothing(customer: Customer) -> None:
-    customer.use({"storage_gb": 400}, day="2026-02-01")
-    assert customer.invoice(JANUARY).total_cents == 9900 + 15_000
+def corrected(customer: Customer) -> None:
+    """Leave the total of a day as a correction of usage does."""
     with customer.system.transaction() as session:
-        # As a correction of usage leaves the total of the day.
         session.execute(
             text(
                 "update billing_usage_daily_totals set quantity_max = 100"
@@ -162,6 +160,39 @@ def test_a_correction_is_given_back_and_never_below_nothing(customer: Customer) 
             ),
             {"home": customer.organization_id},
         )
+
+
+def test_what_was_void_is_not_given_back(db_system: Database, customer: Customer) -> None:
+    customer.use({"storage_gb": 120}, day="2026-02-01")
+    invoice = customer.invoice(JANUARY)
+    assert amounts(invoice)[1] == (LineKind.USAGE, "storage_gb", 1000)
+    opened(db_system)
+    marked(customer, invoice.id, Status.VOID)
+    corrected(customer)
+    assert amounts(customer.invoice(FEBRUARY)) == [(LineKind.FEE, None, 9900)]
+
+
+def test_what_is_paid_of_it_is_given_back(db_system: Database, customer: Customer) -> None:
+    """One invoice of two for the same days is void; the other one is paid."""
+    customer.use({"storage_gb": 120}, day="2026-02-01")
+    first = customer.invoice(JANUARY)
+    customer.use({"storage_gb": 150}, day="2026-02-02")
+    second = customer.invoice(FEBRUARY)
+    assert amounts(second)[1] == (LineKind.LATE_USAGE, "storage_gb", 1500)
+    opened(db_system)
+    marked(customer, first.id, Status.VOID)
+    corrected(customer)
+    assert amounts(customer.invoice(MARCH))[1] == (
+        LineKind.LATE_USAGE,
+        "storage_gb",
+        -1500,
+    )
+
+
+def test_a_correction_is_given_back_and_never_below_nothing(customer: Customer) -> None:
+    customer.use({"storage_gb": 400}, day="2026-02-01")
+    assert customer.invoice(JANUARY).total_cents == 9900 + 15_000
+    corrected(customer)
 
     second, third = customer.invoice(FEBRUARY), customer.invoice(MARCH)
 

@@ -84,4 +84,5 @@ class RatedRow(Base):
     currency: Mapped[str] = mapped_column(Text)
     used: Mapped[Decimal] = mapped_column(Numeric)
     billed_cents: Mapped[int]
+    void_cents: Mapped[int] = mapped_column(server_default="0")
     updated_at: Mapped[datetime]

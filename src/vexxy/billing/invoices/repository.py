@@ -113,6 +113,7 @@ def _rated(row: RatedRow) -> Rated:
         currency=row.currency,
         used=row.used,
         billed_cents=row.billed_cents,
+        void_cents=row.void_cents,
     )
 
 
@@ -144,6 +145,21 @@ def keep_rated(session: Session, rated: Iterable[Rated], *, now: datetime) -> No
                 },
             )
         )
+
+
+def note_void(session: Session, row: InvoiceRow, line: Line) -> None:
+    """Remember that a line for use is not paid, because its invoice is void."""
+    session.execute(
+        update(RatedRow)
+        .where(
+            RatedRow.organization_id == row.organization_id,
+            RatedRow.metric == line.metric,
+            RatedRow.start_day == line.start_day,
+            RatedRow.end_day == line.end_day,
+            RatedRow.currency == row.currency,
+        )
+        .values(void_cents=RatedRow.void_cents + line.amount_cents)
+    )
 
 
 def find(session: Session, organization_id: UUID, invoice_id: UUID) -> InvoiceRow | None:

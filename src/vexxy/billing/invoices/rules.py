@@ -91,8 +91,10 @@ def rate(
         credit_max_cents: How much a line may give back, where there is less use than
             was billed; what is left is given back by a later invoice.
     """
+    # What nobody pays, because its invoice is void, is not given back either.
+    given_back_max = min(credit_max_cents, max(0, rated.billed_cents - rated.void_cents))
     owed = overage_cents(used, included=rated.included, unit_price=rated.unit_price)
-    cents = max(owed - rated.billed_cents, -credit_max_cents)
+    cents = max(owed - rated.billed_cents, -given_back_max)
     after = replace(rated, used=used, billed_cents=rated.billed_cents + cents)
     if cents == 0:
         return after, None

@@ -21,6 +21,7 @@ from vexxy.billing.invoices import repository, rules
 from vexxy.billing.invoices.errors import InvoiceFinal, InvoiceNotFound
 from vexxy.billing.invoices.models import InvoiceRow
 from vexxy.billing.invoices.types import Closing, Draft, Invoice, Rated, Status
+from vexxy.billing.ledger import service as ledger
 from vexxy.billing.usage import service as usage
 from vexxy.identity.accounts import service as accounts
 from vexxy.kit import clock, ids
@@ -176,12 +177,14 @@ def mark(
     """Say that an invoice is paid or void, for an operator; marking it again is fine.
 
     A void invoice keeps its row and its number, and what it asked for is never asked for
-    again.
+    again, nor given back.
 
     Raises:
         InvoiceNotFound: It is not there, or another organization's.
         InvoiceFinal: It cannot become that any more, or not yet.
     """
+    # What is void is told to whoever closes the next period.
+    ledger.lock(session, organization_id)
     row = repository.lock(session, organization_id, invoice_id)
     if row is None:
         raise InvoiceNotFound(invoice_id)
@@ -196,6 +199,9 @@ def mark(
             row.paid_at = moment
         else:
             row.voided_at = moment
+            for line in repository.list_lines(session, row.id):
+                if line.metric is not None:
+                    repository.note_void(session, row, line)
         session.flush()
         _record(session, row, actor, before=before, reason=reason)
     return get(session, organization_id, invoice_id)

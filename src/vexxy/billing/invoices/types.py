@@ -58,6 +58,7 @@ class Rated:
         end_day: The day after the last one.
         used: The metric's number for those days, as last read.
         billed_cents: What invoices asked for it, all together.
+        void_cents: What of it invoices asked that are void: nobody pays it.
     """
 
     organization_id: UUID
@@ -71,6 +72,7 @@ class Rated:
     currency: str
     used: Decimal = Decimal(0)
     billed_cents: int = 0
+    void_cents: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

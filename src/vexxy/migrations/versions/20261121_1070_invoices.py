@@ -110,6 +110,7 @@ create table billing_rated_usage (
   used numeric not null,
   billed_cents bigint not null
     constraint ck_billing_rated_usage_billed_cents check (billed_cents >= 0),
+  void_cents bigint not null default 0,
   updated_at timestamptz not null,
   constraint pk_billing_rated_usage primary key (subscription_id, metric, start_day),
   constraint fk_billing_rated_usage_subscription_id
@@ -153,7 +154,7 @@ def upgrade() -> None:
     op.execute(f"grant update (invoice_id) on billing_closings to {EVERYBODY}")
     tenancy.protect("billing_rated_usage", grants="select, insert")
     op.execute(
-        "grant update (used, billed_cents, updated_at) on billing_rated_usage"
+        "grant update (used, billed_cents, void_cents, updated_at) on billing_rated_usage"
         f" to {EVERYBODY}"
     )
     for each in ("row", "statement"):
