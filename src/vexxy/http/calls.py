@@ -14,6 +14,7 @@ transaction of its own. Where a soft cap cannot be read the call passes and is c
 (`vexxy_quota_unread_total`); where a hard one cannot, the answer is 503.
 """
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -32,6 +33,7 @@ from vexxy.billing.enforcement import service as enforcement
 from vexxy.billing.enforcement.errors import QuotaReached
 from vexxy.billing.enforcement.ports import Use
 from vexxy.billing.enforcement.types import Line, Outcome, Policy, Standing
+from vexxy.billing.subscriptions.errors import OrganizationClosed
 from vexxy.billing.types import Cap
 from vexxy.billing.usage.types import Event
 from vexxy.bootstrap import Service
@@ -47,6 +49,7 @@ KNOWN_SECONDS: Final = 60.0
 UNLIMITED_SECONDS: Final = 300.0
 REFUSAL_SECONDS: Final = 1.0
 IDLE_SECONDS: Final = 600.0
+READS_MAX: Final = 4
 CLOSING_SECONDS: Final = 10.0
 # Always answered, though counted: getting a larger quota, and telling of what was used.
 OPEN: Final = ("/api/v1/billing/", "/api/v1/usage/", "/api/v1/auth/")
@@ -160,6 +163,8 @@ class Calls:
         self._process = ids.new_id()
         self._state = _State()
         self._lock = threading.Lock()
+        self._flushing = threading.Lock()
+        self._reading = asyncio.Semaphore(READS_MAX)
         self._wake = threading.Event()
 
     async def spend(self, scope: Scope, organization_id: UUID) -> None:
@@ -173,7 +178,10 @@ class Calls:
             return
         entry = self._entry(organization_id)
         if not self._fresh(entry, REFUSAL_SECONDS):
-            await run_in_threadpool(self._read, organization_id, entry)
+            # A few at once: whoever waits for a connection keeps a thread from others.
+            async with self._reading:
+                if not self._fresh(entry, REFUSAL_SECONDS):
+                    await run_in_threadpool(self._read, organization_id, entry)
         line = entry.line
         if line is not None and line.quota.cap is Cap.HARD and line.quota.limit is not None:
             await self._spend_exactly(scope, organization_id)
@@ -278,6 +286,10 @@ class Calls:
 
     def flush(self) -> None:
         """Write what was counted; what cannot be written stays for the next time."""
+        with self._flushing:
+            self._flush()
+
+    def _flush(self) -> None:
         for organization_id, entry in list(self._state.entries.items()):
             with self._lock:
                 batch = self._cut(entry)
@@ -304,7 +316,7 @@ class Calls:
         line: Line | None = None
         try:
             line = self._book.add(organization_id, batch)
-        except IntegrityError:
+        except (IntegrityError, OrganizationClosed):
             # The organization is gone; nobody is left to count for.
             log.warning("api_calls.dropped", organization_id=organization_id)
         except (VexxyError, SQLAlchemyError) as error:

@@ -11,12 +11,13 @@ from vexxy.billing.catalog.service import Plans
 from vexxy.billing.enforcement.alerts import service as alerts
 from vexxy.billing.enforcement.overview import service as overview
 from vexxy.identity.ports import Mail
+from vexxy.integrations.mail.smtp import SmtpMail
 from vexxy.jobs.errors import RetryLater
 from vexxy.jobs.ports import JobContext
 from vexxy.kit import clock, logging
 from vexxy.kit.db import Database
 from vexxy.kit.errors import ExternalFailure, VexxyError
-from vexxy.settings import Settings, read_service
+from vexxy.settings import read_service
 
 log: Final = logging.logger(__name__)
 RETRY_SECONDS: Final = 30
@@ -29,8 +30,10 @@ def _plans() -> Plans:
 
 @lru_cache(maxsize=1)
 def _mail() -> Mail | None:
-    settings = bootstrap.completed(read_service(), Settings().data_directory)
-    return bootstrap.identity_tools(settings).mail
+    settings = read_service()
+    if settings.mail_url is None:
+        return None
+    return SmtpMail(settings.mail_url.get_secret_value(), sender=settings.mail_from)
 
 
 def alert(context: JobContext) -> None:

@@ -93,6 +93,7 @@ def test_what_passes_is_counted_and_what_is_refused_is_not(
         "resets_at": "2026-12-21T00:00:00Z",
     }
     assert used(db_request, home, "storage_gb", free) == Decimal("0.5")
+    assert alerts(db_request, home) == [], "nothing was used, so nothing is told"
 
 
 def test_at_once_exactly_as_many_pass_a_hard_cap_as_there_is_room_for(
@@ -290,6 +291,18 @@ def test_calls_that_happened_are_counted_once_and_begin_the_grace(
         ("api_calls", 100),
         ("api_calls", 120),
     ]
+
+
+def test_what_happened_after_the_grace_is_counted_and_told(
+    db_request: Database, home: UUID, free: Plans
+) -> None:
+    for hours, calls in ((0, 1_001), (30, 300)):
+        now = NOW + hours * HOUR
+        event = Event(f"vexxy:{ids.new_id()}", "api_calls", Decimal(calls), now)
+        with db_request.transaction(home) as session:
+            line = service.add(session, event, home, plans=free)
+    assert line.used == 1_301
+    assert [percent for _, percent in alerts(db_request, home)] == [80, 100, 120]
 
 
 def test_levels_are_counted_once_a_day_and_the_highest_stands(

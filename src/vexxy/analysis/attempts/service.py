@@ -27,6 +27,7 @@ from vexxy.analysis.submission.errors import (
 from vexxy.analysis.submission.models import AnalysisRow
 from vexxy.analysis.submission.types import TERMINAL, Status, Work
 from vexxy.analysis.types import Observation, Result
+from vexxy.billing.enforcement.overview import service as overview
 from vexxy.billing.quotas import ending as quotas
 from vexxy.billing.quotas.types import Ending
 from vexxy.images.types import Image
@@ -216,6 +217,7 @@ def complete(
         )
     skipped = [*row.skipped_features, *result.skipped_features]
     charged = quotas.settle(session, row.organization_id, analysis_id, credits=cost)
+    overview.watch(session, row.organization_id)
     changed = repository.become(
         session,
         analysis_id,

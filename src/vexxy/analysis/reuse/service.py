@@ -16,6 +16,7 @@ from vexxy.analysis.submission import wire
 from vexxy.analysis.submission.models import AnalysisRow
 from vexxy.analysis.submission.types import Status
 from vexxy.billing import pricing
+from vexxy.billing.enforcement.overview import service as overview
 from vexxy.billing.quotas import ending as quotas
 from vexxy.kit import clock
 
@@ -74,6 +75,7 @@ def answer(session: Session, analysis_id: UUID, *, within_seconds: int) -> Reuse
         analysis_id,
         credits=min(pricing.REUSED_CREDITS, row.estimated_cost_credits),
     )
+    overview.watch(session, row.organization_id)
     submissions.become(
         session,
         analysis_id,

@@ -28,6 +28,7 @@ from vexxy.analysis.types import Profile
 from vexxy.audit import service as audit
 from vexxy.audit.types import Act, Actor
 from vexxy.billing.catalog.service import Plans
+from vexxy.billing.enforcement.overview import service as overview
 from vexxy.billing.quotas import ending as ended
 from vexxy.billing.quotas import service as quotas
 from vexxy.billing.quotas.types import Ask, Ending, Remaining
@@ -106,6 +107,8 @@ def submit(
     # Last: whoever submits beside it waits from here to the end of the transaction.
     ask = Ask(row.organization_id, row.id, row.estimated_cost_credits)
     admitted = quotas.admit(session, ask, plans=terms.plans)
+    if admitted.alerting:
+        overview.watch(session, row.organization_id)
     return _accepted(row, admitted.remaining)
 
 

@@ -91,7 +91,15 @@ def verdict(
         return Verdict(Outcome.GRACE, terms, *amounts, beyond, grace=began, crossed=crossed)
     else:
         refused = Reason.GRACE_EXPIRED
-    return Verdict(Outcome.REFUSED, terms, *amounts, beyond, grace=grace, reason=refused)
+    return Verdict(
+        Outcome.REFUSED,
+        terms,
+        *amounts,
+        beyond,
+        grace=grace,
+        crossed=crossed,
+        reason=refused,
+    )
 
 
 def percents(used: Decimal, limit: Decimal, of: Sequence[int]) -> tuple[int, ...]:

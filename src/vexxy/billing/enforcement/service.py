@@ -33,6 +33,8 @@ from vexxy.billing.entitlements import service as entitlements
 from vexxy.billing.entitlements.types import Override
 from vexxy.billing.ledger import service as ledger
 from vexxy.billing.subscriptions import service as subscriptions
+from vexxy.billing.subscriptions.rules import states
+from vexxy.billing.subscriptions.types import Current
 from vexxy.billing.types import Aggregation, MetricTerms, Plan
 from vexxy.billing.usage import service as usage
 from vexxy.billing.usage.types import Event
@@ -71,6 +73,7 @@ def check(
 
     Raises:
         QuotaReached: A hard cap is reached, or the time of grace ran out.
+        SubscriptionUnusable: It is paused, unpaid or over.
         Unavailable: What is used cannot be read; nothing passes unseen.
     """
     now = now or clock.instant()
@@ -86,6 +89,7 @@ def spend(
 
     Raises:
         QuotaReached: A hard cap is reached, or the time of grace ran out.
+        SubscriptionUnusable: It is paused, unpaid or over.
         Unavailable: What is used cannot be read or written; nothing passes uncounted.
     """
     now = now or clock.instant()
@@ -107,7 +111,9 @@ def _judged(
     organization_id = use.organization_id
     # First of all locks, in a statement of its own: what is read next was committed.
     ledger.lock(session, organization_id)
-    terms, window = _terms(session, organization_id, use.metric, plans=plans, now=now)
+    current = subscriptions.current(session, organization_id, plans=plans, now=now)
+    states.check_usable(current.subscription, now)
+    terms, window = _terms(session, current, use.metric, plans=plans, now=now)
     if use.gauge is not None:
         used = use.gauge(session, organization_id)
     else:
@@ -135,18 +141,10 @@ def _note(session: Session, use: Use, standing: Standing, *, now: datetime) -> N
 
 
 def _terms(
-    session: Session,
-    organization_id: UUID,
-    metric: str,
-    *,
-    plans: Plans,
-    now: datetime,
-    lock: bool = True,
+    session: Session, current: Current, metric: str, *, plans: Plans, now: datetime
 ) -> tuple[Quota, Window]:
-    current = subscriptions.current(
-        session, organization_id, plans=plans, now=now, lock=lock
-    )
-    overrides = entitlements.live(session, organization_id, now=now)
+    home = current.subscription.organization_id
+    overrides = entitlements.live(session, home, now=now)
     window = Window(current.period.start, current.period.end)
     return quota_of(current.plan, metric, plans=plans, overrides=overrides), window
 
@@ -240,9 +238,10 @@ def look(
 ) -> Line:
     """Return how a metric stands that is counted by events; nothing is locked."""
     now = now or clock.instant()
-    terms, window = _terms(
-        session, organization_id, metric, plans=plans, now=now, lock=False
+    current = subscriptions.current(
+        session, organization_id, plans=plans, now=now, lock=False
     )
+    terms, window = _terms(session, current, metric, plans=plans, now=now)
     used = counted(session, organization_id, terms, window=window)
     grace = repository.find_grace(session, organization_id, metric, window=window)
     return Line(terms, used, window, grace=grace)

@@ -74,7 +74,8 @@ class Verdict:
         after: With it; of a refused one, what it would have been.
         overage: Of `after`, what lies beyond the limit.
         grace: The time of grace that is on its way, or was; or begins with this act.
-        crossed: Percentages of the limit that `after` reaches, lowest first.
+        crossed: Percentages of the limit that `after` reaches, lowest first; of what is
+            refused they are told only where it happened already.
         reason: Why it is refused.
     """
 

@@ -17,7 +17,7 @@ from vexxy.billing.catalog.service import Plans
 from vexxy.billing.enforcement import repository, rules, service
 from vexxy.billing.enforcement.alerts import service as alerts
 from vexxy.billing.enforcement.ports import Gauges
-from vexxy.billing.enforcement.types import Level, Line, Outcome, Quota, Sheet, Window
+from vexxy.billing.enforcement.types import Level, Line, Quota, Sheet, Window
 from vexxy.billing.entitlements import service as entitlements
 from vexxy.billing.entitlements.types import ANALYSES, CREDITS, Override
 from vexxy.billing.ledger import service as ledger
@@ -175,14 +175,8 @@ def look_over(
             policy=service.policy(plans),
             now=now,
         )
-        if verdict.outcome is Outcome.REFUSED:
-            # Beyond a hard cap, or after the grace: nothing begins, and it is told.
-            level = Level(line.quota.metric, line.used, line.quota.limit)
-            note_level(
-                session, organization_id, level, plans=plans, window=line.window, now=now
-            )
-        else:
-            service.noted(session, organization_id, verdict, window=line.window, now=now)
+        # Of a refusal nothing begins, but it happened already, so it is told.
+        service.noted(session, organization_id, verdict, window=line.window, now=now)
 
 
 def record_levels(
