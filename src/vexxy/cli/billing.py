@@ -12,7 +12,7 @@ from vexxy.billing.ledger.checks import service as checks
 from vexxy.billing.ledger.checks.types import Difference
 from vexxy.billing.ledger.operators import service as operators
 from vexxy.billing.ledger.types import Grant, Source
-from vexxy.cli import billing_report, console, system
+from vexxy.cli import billing_report, billing_usage, console, system
 from vexxy.cli.exit import ExitCode
 from vexxy.kit import ids
 from vexxy.kit.db import Database
@@ -21,6 +21,7 @@ app = typer.Typer(no_args_is_help=True, help="Check, mend and grant credits.")
 
 app.command()(billing_report.report)
 app.command()(billing_report.move)
+app.command()(billing_usage.usage)
 
 One = Annotated[UUID, typer.Option("--organization", help="Id of the organization")]
 Some = Annotated[

@@ -70,7 +70,7 @@ def test_what_is_gone_is_neither_told_again_nor_counted_again(
     assert str(days_before(75)) in caught.value.details["kept_since"]
     days = Days(home, days_before(80), TODAY)
     with db_system.transaction() as session, pytest.raises(NotKept):
-        service.rebuild(session, days)
+        service.rebuild(session, days, actor=ACTOR)
     with db_system.transaction() as session:
         assert service.check(session, days) == [], "only what can be known is compared"
         _, found = service.list_days(session, days, limit=10, offset=0)
@@ -86,4 +86,4 @@ def test_keeping_longer_brings_nothing_back(db_system: Database) -> None:
     retention.retain(db_system, retention_days=400, now=NOON, step=list)
     home = service_values.an_organization(db_system)
     with db_system.transaction() as session, pytest.raises(NotKept):
-        service.rebuild(session, Days(home, days_before(100), TODAY))
+        service.rebuild(session, Days(home, days_before(100), TODAY), actor=ACTOR)

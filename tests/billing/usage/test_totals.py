@@ -21,12 +21,14 @@ from tests.billing.usage.values import (
     days_before,
     expected,
 )
+from vexxy.audit import types as audit
 from vexxy.billing.types import Aggregation
 from vexxy.billing.usage import rules, service
 from vexxy.billing.usage.errors import InvalidEvents
 from vexxy.billing.usage.types import Conflict, Days, Event, Recorded, Source
 from vexxy.kit.db import Database
 
+ACTOR = audit.system("operator")
 TOMORROW = TODAY + timedelta(days=1)
 INSTANTS = st.datetimes(
     min_value=datetime(2026, 11, 17),  # noqa: DTZ001  Hypothesis takes no zone here
@@ -113,7 +115,7 @@ def test_totals_from_any_batches_are_totals_from_scratch(
     with db_system.transaction() as session:
         assert service.check(session, days) == []
         before = service.list_days(session, days, limit=200, offset=0)
-        service.rebuild(session, days)
+        assert service.rebuild(session, days, actor=ACTOR) == []
         after = service.list_days(session, days, limit=200, offset=0)
     assert [d.total(METRICS[d.metric]) for d in after[1]] == [
         d.total(METRICS[d.metric]) for d in before[1]
@@ -138,6 +140,17 @@ def test_a_maximum_is_not_summed_and_a_last_value_is_the_last(
     record(db_request, home, [an_event("f", "5", metric="temperature", at=NOON)])
     assert total(db_request, home, "storage_gb") == 70
     assert total(db_request, home, "temperature") == 5, "of one instant, the greater id"
+
+
+def test_what_is_told_of_one_minute_in_parts_is_added_and_overwrites_nothing(
+    db_system: Database, db_request: Database
+) -> None:
+    """Fault of the past: each minute's partial sum replaced the one before it."""
+    home = service_values.an_organization(db_system)
+    for part in range(5):
+        at = NOON + timedelta(seconds=part)
+        record(db_request, home, [an_event(f"e{part}", "2.5", at=at)])
+    assert total(db_request, home, "api_calls") == Decimal("12.5")
 
 
 def test_a_value_that_comes_back_on_another_day_is_counted_once_over_both(
@@ -315,8 +328,10 @@ def test_a_total_that_was_tampered_with_is_found_and_mended(
         assert (found.metric, found.day) == ("api_calls", TODAY)
         assert "99" in str(found.stored)
         assert "3" in str(found.counted)
-        service.rebuild(session, days)
+        assert service.rebuild(session, days, actor=ACTOR) == [found]
         assert service.check(session, days) == []
+        query = text("select action from billing_audit_log where organization_id = :id")
+        assert session.scalars(query, {"id": home}).all() == ["usage.rebuilt"]
     assert total(db_request, home, "api_calls") == 3
 
 

@@ -271,6 +271,17 @@ def list_differences(session: Session, days: Days, *, limit: int) -> list[Differ
     return [Difference(*row) for row in rows]
 
 
+def first_day(session: Session, organization_id: UUID) -> date | None:
+    """Return the first day with totals, None where there is none."""
+    query = text(
+        "select min(day) from billing_usage_daily_totals"
+        " where organization_id = :organization_id"
+    )
+    values = {"organization_id": organization_id}
+    found: date | None = session.execute(query, values).scalar_one()
+    return found
+
+
 def total(session: Session, aggregation: Aggregation, days: Days) -> Decimal:
     """Return one metric's number over days."""
     found = session.execute(_TOTAL[aggregation], _asked(days)).scalar()

@@ -309,12 +309,13 @@ def check(session: Session, days: Days) -> list[Difference]:
     )
 
 
-def rebuild(session: Session, days: Days) -> None:
-    """Count days again from their events.
+def rebuild(session: Session, days: Days, *, actor: Actor) -> list[Difference]:
+    """Count days again from their events; return where totals were other, at most 100.
 
     Args:
         session: As SYSTEM.
         days: Every metric of them, or one.
+        actor: Who does it; recorded where something changed.
 
     Raises:
         NotKept: Events of these days are gone; their totals stay as they are.
@@ -322,7 +323,33 @@ def rebuild(session: Session, days: Days) -> None:
     _check_kept(session, days.start)
     # As a writer: nothing is added meanwhile.
     repository.lock(session, days.organization_id)
-    repository.recount(session, days)
+    found = repository.list_differences(session, days, limit=DIFFERENCES_MAX)
+    if found:
+        repository.recount(session, days)
+        audit.record(
+            session,
+            Act(
+                "usage.rebuilt",
+                actor,
+                days.organization_id,
+                "usage_totals",
+                before={f"{one.day} {one.metric}": one.stored for one in found},
+                after={f"{one.day} {one.metric}": one.counted for one in found},
+            ),
+        )
+    return found
+
+
+def first_day(session: Session, organization_id: UUID) -> date | None:
+    """Return the first day with totals whose events are all kept, None without one.
+
+    Args:
+        session: As SYSTEM.
+        organization_id: Whose days.
+    """
+    first = repository.first_day(session, organization_id)
+    kept_since = repository.kept_since(session)
+    return first if first is None or kept_since is None else max(first, kept_since)
 
 
 def _kept_part(session: Session, days: Days) -> Days:
