@@ -304,3 +304,45 @@ def test_the_audit_log_of_an_organization_is_read_by_operators(
     for suffix in ("", "/export"):
         assert client.get(path + suffix, headers=stranger.headers).status_code == 404
         assert client.get(path + suffix, headers=viewer.headers).status_code == 403
+
+
+def test_what_is_held_and_runs_ends_with_the_request(
+    client: TestClient, service: Service, owner: Member
+) -> None:
+    """An analysis that waits, and a hold of a program of the organization's own."""
+    submitted = client.post(
+        f"{V1}/analysis/submit", json={"image_ref": "nginx:1.25"}, headers=owner.headers
+    )
+    assert submitted.is_success, submitted.text
+    held = client.post(
+        f"{V1}/billing/holds", json={"key": "k", "credits": 5}, headers=owner.headers
+    )
+    assert held.is_success, held.text
+    before = credits_of(service, owner)
+    assert before["held_credits"] > 5
+
+    confirmed = {"confirm": slug_of(client, owner)}
+    assert client.delete(path_of(owner), params=confirmed, headers=owner.headers).is_success
+
+    after = credits_of(service, owner)
+    assert after["held_credits"] == 0
+    assert after["available_credits"] == sum(before.values())
+    states = text(
+        "select (select status from premium_analysis_jobs where organization_id = :id),"
+        " (select status from subscriptions where organization_id = :id)"
+    )
+    with service.system.transaction() as session:
+        found = session.execute(states, {"id": owner.organization_id}).one()
+    assert tuple(found) == ("cancelled", "canceled")
+    erase(service, owner.organization_id)
+    assert credits_of(service, owner) == after
+
+
+def credits_of(service: Service, member: Member) -> dict[str, int]:
+    query = text(
+        "select available_credits, held_credits from credit_accounts"
+        " where organization_id = :id"
+    )
+    with service.system.transaction() as session:
+        row = session.execute(query, {"id": member.organization_id}).one()
+    return dict(row._mapping)

@@ -7,6 +7,13 @@ from vexxy.kit import clock
 from vexxy.kit.errors import Conflict, InvalidInput, NotFound, PaymentRequired, Unavailable
 
 
+class OrganizationClosed(NotFound):
+    """The organization is erased, or being erased: it subscribes to nothing any more."""
+
+    def __init__(self) -> None:
+        super().__init__("the organization is closed")
+
+
 class NotPossible(Conflict):
     """The state of the subscription does not allow the act."""
 

@@ -15,7 +15,7 @@ from vexxy.billing.catalog.service import Plans
 from vexxy.billing.ledger import service as ledger
 from vexxy.billing.subscriptions import allowance, changing, invoicing, repository
 from vexxy.billing.subscriptions import held as hands
-from vexxy.billing.subscriptions.errors import RolloverHalted
+from vexxy.billing.subscriptions.errors import OrganizationClosed, RolloverHalted
 from vexxy.billing.subscriptions.held import Held
 from vexxy.billing.subscriptions.models import SubscriptionRow
 from vexxy.billing.subscriptions.rules import periods
@@ -51,7 +51,13 @@ def hold(
 
 
 def create(session: Session, organization_id: UUID, *, plans: Plans, now: datetime) -> Held:
-    """Subscribe an organization to the default plan, from today on."""
+    """Subscribe an organization to the default plan, from today on.
+
+    Raises:
+        OrganizationClosed: What was ended by an erasure gets no successor.
+    """
+    if repository.is_closed(session, organization_id):
+        raise OrganizationClosed
     plan = plans.current(plans.default_tier)
     start = periods.day(now)
     row = _new_row(organization_id, plans, plan, anchor=start, now=now)

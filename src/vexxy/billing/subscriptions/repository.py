@@ -33,6 +33,12 @@ def _current(organization_id: UUID) -> Select[SubscriptionRow, PeriodRow]:
     )
 
 
+def is_closed(session: Session, organization_id: UUID) -> bool:
+    """Return whether the organization's erasure was asked for."""
+    query = text("select closed_at is not null from organizations where id = :id")
+    return session.scalars(query, {"id": organization_id}).one_or_none() is True
+
+
 def find_current(
     session: Session, organization_id: UUID
 ) -> tuple[SubscriptionRow, PeriodRow] | None:
