@@ -216,8 +216,8 @@ class Histories(RuleBasedStateMachine):
 
 
 def test_records_agree_whatever_happens_in_whatever_order(db_system: Database) -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        partial(Histories, db_system),
+    run_state_machine_as_test(
+        partial(Histories, db_system),  # type: ignore[arg-type]
         settings=settings(
             max_examples=12,
             stateful_step_count=20,

@@ -156,3 +156,20 @@ def test_the_plans_of_the_contract_meet_themselves() -> None:
         analysis_limit=free.monthly_analyses, credit_limit=free.monthly_credits
     )
     assert isinstance(rules.decide(position, 18), Let)
+
+
+def test_somebody_is_told_once_for_each_percentage_that_is_reached() -> None:
+    """Not for every analysis: whoever submits beside it waits meanwhile."""
+    told = [
+        used + 1
+        for used in range(20)
+        if rules.reaches(a_position(analyses=used), (80, 100, 120))
+    ]
+    assert told == [8, 10, 12]
+    assert not rules.reaches(a_position(analysis_limit=None), (80,))
+    three = [
+        used + 1
+        for used in range(4)
+        if rules.reaches(a_position(analyses=used, analysis_limit=3), (80, 100))
+    ]
+    assert three == [3]

@@ -1,5 +1,6 @@
 """Decisions about admissions: limits, overrides, what goes on counting."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final
@@ -78,6 +79,15 @@ def remaining(position: Position, *, more: int = 0) -> Remaining:
         analyses=None if allowed is None else max(0, allowed - used),
         resets_at=position.resets_at,
     )
+
+
+def reaches(position: Position, percents: Iterable[int]) -> bool:
+    """Return whether one more analysis reaches one of these percentages of the limit."""
+    allowed = analysis_limit(position)
+    if allowed is None:
+        return False
+    before, after = position.analyses * 100, (position.analyses + 1) * 100
+    return any(before < percent * allowed <= after for percent in percents)
 
 
 def goes_on_counting(ending: Ending) -> bool:

@@ -73,7 +73,11 @@ def admit(
         hold_expires_at=moment + rules.HOLD_FOR,
         now=moment,
     )
-    return Admitted(admission, rules.remaining(position, more=1))
+    return Admitted(
+        admission,
+        rules.remaining(position, more=1),
+        alerting=rules.reaches(position, plans.catalog.alert_percents),
+    )
 
 
 def _position(

@@ -124,10 +124,15 @@ class Remaining:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """An admission, and what is left after it."""
+    """An admission, and what is left after it.
+
+    Attributes:
+        alerting: Whether its count reached a percentage that somebody is told of.
+    """
 
     admission: Admission
     remaining: Remaining
+    alerting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
