@@ -9,8 +9,10 @@ from typer.testing import CliRunner
 
 from tests import service_values
 from tests.billing.ledger.values import a_grant
+from vexxy.billing.catalog.service import Plans, load
 from vexxy.billing.ledger import service
 from vexxy.billing.ledger.errors import NoSuchOrganization
+from vexxy.billing.subscriptions import service as subscriptions
 from vexxy.cli import billing
 from vexxy.cli.exit import ExitCode
 from vexxy.kit import ids
@@ -79,6 +81,30 @@ def test_a_difference_is_named_with_its_repair_and_mended(
     with db_system.transaction() as session:
         acts = session.execute(ACTS, {"id": organization_id}).all()
     assert [row.action for row in acts] == ["ledger.rebuilt"]
+
+
+def test_counts_of_periods_are_checked_and_mended_as_well(
+    db_system: Database, organization_id: UUID
+) -> None:
+    plans = Plans(load(None))
+    with db_system.transaction() as session:
+        plans.publish(session)
+        current = subscriptions.current(session, organization_id, plans=plans)
+        wrong = text("update billing_periods set analyses = 3 where id = :id")
+        session.execute(wrong, {"id": current.period.id})
+    code, said = run("check", "--organization", organization_id)
+    assert (code, said.splitlines()) == (
+        ExitCode.FINDINGS,
+        [
+            f"{organization_id} quota analyses of {current.period.id}: 3, should be 0",
+            f"  repair: vexxy billing rebuild --organization {organization_id}",
+        ],
+    )
+    assert run("rebuild", "--organization", organization_id)[0] == 0
+    assert run("check", "--organization", organization_id) == (0, "")
+    with db_system.transaction() as session:
+        acts = session.execute(ACTS, {"id": organization_id}).all()
+    assert acts[-1].action == "quotas.rebuilt"
 
 
 def test_a_grant_is_recorded_with_its_reason_once_for_its_key(

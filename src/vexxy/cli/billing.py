@@ -12,7 +12,7 @@ from vexxy.billing.ledger.checks import service as checks
 from vexxy.billing.ledger.checks.types import Difference
 from vexxy.billing.ledger.operators import service as operators
 from vexxy.billing.ledger.types import Grant, Source
-from vexxy.cli import billing_report, billing_usage, console, system
+from vexxy.cli import billing_check, billing_report, billing_usage, console, system
 from vexxy.cli.exit import ExitCode
 from vexxy.kit import ids
 from vexxy.kit.db import Database
@@ -33,28 +33,33 @@ OPERATOR = audit.system("operator")
 @app.command()
 def check(*, organization: Some = None) -> None:
     """Read every record from its first row; exit code 1 if anything differs."""
+    checked = rows = wrong = 0
     with system.opened() as (database, _):
-        reports = [checks.check(database, one) for one in _chosen(database, organization)]
-    for report in reports:
-        _tell(report.organization_id, report.differences)
-    rows = sum(report.rows for report in reports)
-    wrong = sum(bool(report.differences) for report in reports)
-    console.note(f"{len(reports)} organizations, {rows} rows, {wrong} with differences")
+        for one in _chosen(database, organization):
+            report = checks.check(database, one)
+            found = [*report.differences, *billing_check.list_differences(database, one)]
+            _tell(one, found)
+            checked += 1
+            rows += report.rows
+            wrong += bool(found)
+    console.note(f"{checked} organizations, {rows} rows, {wrong} with differences")
     if wrong:
         raise typer.Exit(ExitCode.FINDINGS)
 
 
 @app.command()
 def rebuild(*, organization: Some = None) -> None:
-    """Compute accounts, lots and balances from the record; say what was other."""
+    """Compute what is kept beside records from the records; say what was other."""
+    changed = 0
     with system.opened() as (database, _):
-        changed = 0
         for one in _chosen(database, organization):
+            found = billing_check.list_differences(database, one)
             with database.transaction() as session:
-                found = checks.rebuild(session, one, actor=OPERATOR)
+                found += checks.rebuild(session, one, actor=OPERATOR)
+            billing_check.rebuild(database, one, actor=OPERATOR)
             _tell(one, found)
             changed += bool(found)
-    console.note(f"{changed} organizations were mended")
+    console.note(f"{changed} organizations had differences")
 
 
 @app.command()
