@@ -70,11 +70,11 @@ with found as materialized (
   insert into billing_events select e.* from unnest($4::billing_events[]) e
   where e.organization_id in (select organization_id from agreed)
 ), lots as (
-  insert into credit_lots ({", ".join(LOT_COLUMNS)})
-  select {", ".join(f"l.{name}" for name in LOT_COLUMNS)} from unnest($5::credit_lots[]) l
-  where l.organization_id in (select organization_id from agreed)
-  on conflict (id) do update set available_credits = excluded.available_credits,
-    held_credits = excluded.held_credits
+  update credit_lots l set available_credits = n.available_credits,
+    held_credits = n.held_credits
+  from unnest($5::credit_lots[]) n
+  where l.id = n.id and l.organization_id = n.organization_id
+    and n.organization_id in (select organization_id from agreed)
 ), accounts as (
   update credit_accounts a set sequence = g.sequence, chain = g.chain,
     {", ".join(f"{name} = g.{name}" for name in _BALANCES)}, updated_at = g.updated_at

@@ -248,7 +248,7 @@ class Combiner:
                 continue
             named = [_named(one.request) for one in waiting]
             known = {key: account.holds[key] for key in named if key in account.holds}
-            change = self._decided(_with(account.state, known), waiting)
+            change = self._decided(_stand(account.state, known), waiting)
             if any(isinstance(one, VexxyError) for one in change.decision.answers):
                 # It goes through the lock, and whatever comes after it as well.
                 del self._accounts[organization_id]
@@ -325,7 +325,7 @@ def _tell(batch: _Batch, changes: Mapping[UUID, Change]) -> None:
 
 def _advance(account: _Account, decision: Decision) -> None:
     """Let the account be what it is after the decision."""
-    account.state = _with(decision.state, {})
+    account.state = decision.state
     resolved = {row.resolves for row in decision.rows if row.resolves is not None}
     for row in decision.rows:
         if row.kind is Kind.HOLD:
@@ -343,15 +343,13 @@ def _named(request: Spend) -> str:
     return request.hold_key if isinstance(request, Settle | Release) else request.key
 
 
-def _with(state: State, by_key: Mapping[str, Posted]) -> State:
+def _stand(state: State, by_key: Mapping[str, Posted]) -> State:
     """Return the state with these transactions and the lots that are not used up."""
-    lots = state.lots
-    if any(not (one.available_credits or one.held_credits) for one in lots.values()):
-        lots = {
-            lot.id: lot
-            for lot in lots.values()
-            if lot.available_credits or lot.held_credits
-        }
+    lots = {
+        lot_id: lot
+        for lot_id, lot in state.lots.items()
+        if lot.available_credits or lot.held_credits
+    }
     return State(
         state.organization_id, state.sequence, state.chain, state.balances, lots, by_key
     )
