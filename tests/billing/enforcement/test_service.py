@@ -21,10 +21,11 @@ from vexxy.billing.enforcement.ports import Use
 from vexxy.billing.enforcement.types import Level, Outcome, Standing, Window
 from vexxy.billing.entitlements import service as entitlements
 from vexxy.billing.entitlements.types import NewOverride
-from vexxy.billing.types import Cap
+from vexxy.billing.types import Aggregation, Cap
 from vexxy.billing.usage.types import Event
 from vexxy.kit import ids
 from vexxy.kit.db import Database, Role
+from vexxy.kit.errors import PaymentRequired
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -119,13 +120,43 @@ def test_at_once_exactly_as_many_pass_a_hard_cap_as_there_is_room_for(
     assert (passed, total) == (3, 10)
 
 
-def hardened(plans: Plans) -> Plans:
+def hardened(plans: Plans, aggregation: Aggregation = Aggregation.SUM) -> Plans:
     """Return the plans with a hard cap on executions, as another catalog may have."""
+    name = "agent_executions"
     plan = plans.current("free")
-    terms = replace(plan.metrics["agent_executions"], cap=Cap.HARD)
-    changed = replace(plan, metrics={**plan.metrics, "agent_executions": terms})
-    whole = replace(plans.catalog, plans={**plans.catalog.plans, "free": changed})
+    terms = replace(plan.metrics[name], cap=Cap.HARD, aggregation=aggregation)
+    changed = replace(plan, metrics={**plan.metrics, name: terms})
+    whole = replace(
+        plans.catalog,
+        plans={**plans.catalog.plans, "free": changed},
+        metrics={**plans.catalog.metrics, name: aggregation},
+    )
     return Plans(whole, default_tier="free")
+
+
+def test_acts_on_distinct_values_are_held_by_their_number(
+    db_request: Database, home: UUID, free: Plans
+) -> None:
+    plans = hardened(free, Aggregation.UNIQUE)
+    spend(db_request, home, "agent_executions", 99, plans=plans)
+    last = spend(db_request, home, "agent_executions", plans=plans)
+    assert last.verdict.after == 100
+    details = refused(db_request, home, "agent_executions", plans=plans, now=NOW)
+    assert details["usage"] == 100
+
+
+def test_a_paused_subscription_uses_nothing(
+    db_request: Database, home: UUID, free: Plans
+) -> None:
+    spend(db_request, home, "agent_executions", plans=free)
+    with db_request.transaction(home) as session:
+        session.execute(
+            text("update subscriptions set status = 'paused', paused_at = :now"),
+            {"now": NOW},
+        )
+    with pytest.raises(PaymentRequired) as caught:
+        spend(db_request, home, "agent_executions", plans=free)
+    assert caught.value.details["status"] == "paused"
 
 
 def allowed(system: Database, home: UUID, plans: Plans, *, metric: str, limit: int) -> None:
@@ -163,6 +194,20 @@ def test_grace_begins_once_ends_and_a_new_period_has_its_own(
     )
     assert over.verdict.grace is not None
     assert over.verdict.grace.started_at == next_period + HOUR
+
+
+def test_the_last_day_of_a_period_has_its_quota(
+    db_request: Database, home: UUID, free: Plans
+) -> None:
+    """Fault: a period ended at the last day's midnight, and that day had no limit."""
+    spend(db_request, home, "storage_gb", "0.9", plans=free)
+    end = datetime(2026, 12, 21, tzinfo=UTC)
+    last = end - timedelta(microseconds=1)
+    details = refused(db_request, home, "storage_gb", plans=free, now=last, more=2)
+    assert (details["usage"], details["resets_at"]) == (0.9, "2026-12-21T00:00:00Z")
+
+    fresh = spend(db_request, home, "storage_gb", "0.1", plans=free, now=end)
+    assert (fresh.verdict.used, fresh.window.start) == (0, end)
 
 
 def test_grace_is_kept_by_the_database_against_everybody(

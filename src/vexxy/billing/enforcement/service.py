@@ -95,13 +95,27 @@ def spend(
     now = now or clock.instant()
     standing, quantity = _judged(session, use, plans=plans, now=now)
     _note(session, use, standing, now=now)
-    told = standing.verdict.after if use.gauge is not None else quantity
     if quantity > 0 and use.metric in plans.catalog.metrics:
-        # An id of our own: one that the client may choose would let it count once only.
-        told = told.quantize(SMALLEST, ROUND_DOWN)
-        event = Event(f"{RESERVED}{ids.new_id()}", use.metric, told, now)
-        usage.record(session, use.organization_id, [event])
+        told = standing.verdict.after if use.gauge is not None else quantity
+        kind = standing.verdict.quota.aggregation
+        unique = frozenset({use.metric} if kind is Aggregation.UNIQUE else ())
+        events = _events(use.metric, told, distinct=bool(unique), now=now)
+        usage.record(session, use.organization_id, events, unique=unique)
     return standing
+
+
+def _events(
+    metric: str, quantity: Decimal, *, distinct: bool, now: datetime
+) -> list[Event]:
+    """Return what tells of an act; of values that count once each, an event a value.
+
+    The ids are our own: one that the client may choose would let it count once only.
+    """
+    if not distinct:
+        told = quantity.quantize(SMALLEST, ROUND_DOWN)
+        return [Event(f"{RESERVED}{ids.new_id()}", metric, told, now)]
+    names = [f"{RESERVED}{ids.new_id()}" for _ in range(int(quantity))]
+    return [Event(name, metric, Decimal(1), now, {"value": name}) for name in names]
 
 
 def _judged(
