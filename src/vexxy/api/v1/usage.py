@@ -1,33 +1,28 @@
 """`/usage`: telling what was used, and correcting what was told."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import Depends, Header, Query, Request
+from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 
-from vexxy.audit import types as audit
-from vexxy.audit.types import Actor
+from vexxy.api.v1.usage_body import BODY
+from vexxy.api.v1.usage_reporter import Body, By, Reporter
 from vexxy.billing.enforcement.overview import service as overview
 from vexxy.billing.usage import corrections, rules, service, wire
 from vexxy.billing.usage.lanes import Lanes, Report
-from vexxy.billing.usage.types import Batch, Correction, Recorded, Source, Window
+from vexxy.billing.usage.types import Batch, Correction, Recorded, Window
 from vexxy.billing.usage.wire import Terms
 from vexxy.bootstrap import Service
-from vexxy.http import deps, fast_caller, openapi
+from vexxy.http import openapi
 from vexxy.http.deps import Adapters
 from vexxy.http.fields import Instant, Text
 from vexxy.http.routing import Router
-from vexxy.identity import service as identity
-from vexxy.identity.accounts import service as accounts
-from vexxy.identity.types import Identity, Permission, Principal
-from vexxy.kit import clock, logging, metrics
+from vexxy.identity.types import Permission
+from vexxy.kit import clock, metrics
 from vexxy.kit.errors import (
     Conflict,
     InvalidInput,
@@ -37,162 +32,12 @@ from vexxy.kit.errors import (
 )
 
 router: Final = Router(prefix="/usage", tags=["usage"])
-CORE: Final = "base_vexxy"
 BODY_BYTES_MAX: Final = 4 * 1024 * 1024
 SECURITY: Final[list[dict[str, list[str]]]] = [
     {"bearer": []},
     {"api_key": []},
     {"service_key": []},
 ]
-EXAMPLE: Final = {
-    "id": "req-7f9c2ba4",
-    "metric": "api_calls",
-    "quantity": 3,
-    "timestamp": "2026-11-21T09:30:00Z",
-    "properties": {"endpoint": "/v1/chat"},
-}
-EVENT: Final[dict[str, Any]] = {
-    "type": "object",
-    "required": ["id", "metric", "quantity", "timestamp"],
-    "additionalProperties": False,
-    "properties": {
-        "id": {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": rules.ID_CHARACTERS_MAX,
-            "description": "Yours, printable; the same id of an organization counts once",
-        },
-        "metric": {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": 64,
-            "description": "One of the catalog's",
-        },
-        "quantity": {
-            "anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}],
-            "description": "Not negative, at most 16 digits before and 4 after the point",
-        },
-        "timestamp": {
-            "type": "string",
-            "format": "date-time",
-            "description": "When it was used; not older than USAGE_LATE_DAYS",
-        },
-        "properties": {
-            "type": "object",
-            "additionalProperties": {
-                "anyOf": [
-                    {"type": kind} for kind in ("string", "number", "boolean", "null")
-                ]
-            },
-            "description": "Flat, at most 2048 bytes; `value` is what a metric of "
-            "distinct values counts",
-        },
-    },
-}
-BODY: Final[dict[str, Any]] = {
-    "required": True,
-    "content": {
-        "application/json": {
-            "schema": {
-                "anyOf": [
-                    EVENT,
-                    {
-                        "type": "array",
-                        "minItems": 1,
-                        "maxItems": wire.EVENTS_MAX,
-                        "items": EVENT,
-                    },
-                ]
-            },
-            "examples": {"one": {"value": EXAMPLE}, "several": {"value": [EXAMPLE]}},
-        }
-    },
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Reporter:
-    """Who tells, and of which organization."""
-
-    organization_id: UUID
-    actor: Actor
-    source: Source
-    operates: bool
-
-
-Home = Annotated[
-    UUID | None,
-    Query(
-        alias="organization_id",
-        description="Whose use it is: needed with the service key of base VEXxy; "
-        "otherwise the caller's own organization, which only operators may leave",
-    ),
-]
-
-
-async def reporter(
-    request: Request,
-    adapters: Adapters,
-    *,
-    home: Home = None,
-    x_service_key: Annotated[
-        str | None, Header(max_length=1000, include_in_schema=False)
-    ] = None,
-) -> Reporter:
-    """Say who tells, before the body is read; no transaction stays open for them."""
-    if x_service_key is not None:
-        identity.check_service_key(adapters.identity.service_keys, x_service_key)
-        if home is None:
-            fault = {"loc": ["query", "organization_id"], "message": "Field required"}
-            message = "base VEXxy has to say of which organization it tells"
-            raise InvalidInput(message, details={"errors": [fault]})
-        await run_in_threadpool(_demand_organization, adapters, home)
-        actor = audit.system(CORE, **deps.origin(request))
-        return Reporter(home, actor, Source.CORE, operates=True)
-    principal = await deps.credentials(request)
-    who = await fast_caller.find_caller(request.app.state.reads, principal)
-    if who is None:
-        who = await run_in_threadpool(_resolved, adapters, principal)
-    logging.note(organization_id=who.organization_id, user_id=who.user_id)
-    await request.app.state.rates.spend(who.organization_id)
-    await request.app.state.calls.spend(request.scope, who.organization_id)
-    operates = Permission.OPERATIONS_MANAGE in who.permissions
-    if not operates and Permission.BILLING_MANAGE not in who.permissions:
-        raise PermissionDenied(f"this needs the permission {Permission.BILLING_MANAGE}")
-    if home is not None and home != who.organization_id:
-        if not operates:
-            raise NotFound("there is no such organization")
-        await run_in_threadpool(_demand_organization, adapters, home)
-    actor = identity.actor(who, **deps.origin(request))
-    return Reporter(home or who.organization_id, actor, Source.API, operates=operates)
-
-
-def _resolved(adapters: Service, principal: Principal) -> Identity:
-    with adapters.request.transaction(principal.organization_id) as session:
-        return identity.resolve(session, principal)
-
-
-def _demand_organization(adapters: Service, organization_id: UUID) -> None:
-    with adapters.request.transaction(organization_id) as session:
-        if accounts.find_organization_name(session, organization_id) is None:
-            raise NotFound("there is no such organization")
-
-
-By = Annotated[Reporter, Depends(reporter)]
-
-
-async def sent(request: Request, by: By) -> bytes:
-    """Return the body of somebody who may send one."""
-    del by
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media != "application/json":
-        raise HTTPException(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body must be application/json"
-        )
-    return await request.body()
-
-
-Body = Annotated[bytes, Depends(sent)]
 
 
 class ConflictView(BaseModel):
