@@ -39,7 +39,7 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def begun(work: Work, time: Clock, **config: object) -> UUID:
     """Submit an analysis that waits an hour until it begins."""
-    analysis = work.submit(**config)
+    analysis = work.desk.submit(**config).job_id
     time.now += timedelta(hours=1)
     assert work.begin(analysis)
     work.observe(analysis)

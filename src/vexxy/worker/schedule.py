@@ -60,5 +60,5 @@ PERIODIC: Final = (
     Periodic("sweep_credits", 60, once("sweep_credits", deadline_seconds=900)),
     Periodic("check_ledger", 86_400, once("check_ledger", deadline_seconds=3600)),
     Periodic("publish_plans", 60, _publish_plans),
-    Periodic("open_invoices", 60, invoices.finalize_due),
+    Periodic("open_invoices", 15, invoices.finalize_due),
 )
