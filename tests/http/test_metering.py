@@ -433,6 +433,21 @@ def test_an_organization_that_is_silent_is_forgotten() -> None:
     assert process.calls._state.entries == {}
 
 
+def test_a_call_is_not_lost_where_its_organization_is_forgotten_meanwhile() -> None:
+    process = Process(Book(terms(None)), Time(seconds=10_000.0))
+
+    class Forgetful(Book):
+        def look(self, organization_id: UUID, now: datetime) -> Line:
+            process.calls.flush()
+            process.calls._state.entries.clear()
+            return super().look(organization_id, now)
+
+    process.calls._book = Forgetful(terms(None))
+    process.call()
+    process.calls.flush()
+    assert process.calls._book.used == 1
+
+
 def test_headers_are_of_answers_that_used_something() -> None:
     verdict = Verdict(Outcome.PASSED, terms(10), Decimal(0), Decimal(1))
     scope: dict[str, Any] = {}

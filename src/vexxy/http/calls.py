@@ -193,7 +193,7 @@ class Calls:
                 raise QuotaReached(refused)
         elif refused is not None:
             quotas.say(scope, refused.headers)
-        self._count(entry)
+        self._count(organization_id, entry)
 
     def _passes(self, scope: Scope, organization_id: UUID) -> bool:
         """Count a call that certainly may pass; False where that has to be looked up."""
@@ -213,7 +213,7 @@ class Calls:
             if standing.verdict.outcome is Outcome.REFUSED:
                 return False
             quotas.say(scope, standing.headers)
-        self._count(entry)
+        self._count(organization_id, entry)
         return True
 
     def _standing(self, entry: _Entry, line: Line) -> Standing:
@@ -260,10 +260,13 @@ class Calls:
 
     def _entry(self, organization_id: UUID) -> _Entry:
         with self._lock:
-            return self._state.entries.setdefault(organization_id, _Entry())
+            fresh = _Entry(called_at=self._monotonic())
+            return self._state.entries.setdefault(organization_id, fresh)
 
-    def _count(self, entry: _Entry) -> None:
+    def _count(self, organization_id: UUID, entry: _Entry) -> None:
         with self._lock:
+            # It may have been forgotten since it was found.
+            entry = self._state.entries.setdefault(organization_id, entry)
             entry.called_at = self._monotonic()
             if not entry.waiting:
                 entry.first_at = self._now()
