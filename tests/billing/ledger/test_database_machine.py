@@ -16,7 +16,7 @@ from vexxy.billing.ledger.checks import service as checking
 from vexxy.billing.ledger.types import Account, Request
 from vexxy.kit.db import Database
 
-STEPS = 600
+STEPS = 250
 STEPS_EACH = 50
 AFTER = text(
     "select sequence from billing_events where organization_id = :id"
