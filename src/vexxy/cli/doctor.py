@@ -16,7 +16,7 @@ from vexxy import bootstrap
 from vexxy.advisories import service as advisories
 from vexxy.advisories.errors import DatabaseNotFound
 from vexxy.analysis.inputs import OLD_DAYS
-from vexxy.cli import console
+from vexxy.cli import console, doctor_books
 from vexxy.cli.exit import ExitCode
 from vexxy.kit import clock
 from vexxy.kit.errors import VexxyError
@@ -96,6 +96,11 @@ def examine(settings: Settings) -> Iterator[Check]:
             yield Check(program, State.MISSING, f"not installed; it {purpose}", mend)
     yield _space()
     yield from _database(settings)
+    books = doctor_books.examine()
+    if books is not None:
+        sound, found, mend = books
+        state = State.GOOD if sound else State.LIMITED
+        yield Check(doctor_books.NAME, state, found, mend)
 
 
 def _agent(settings: Settings) -> tuple[Probe | None, Check]:

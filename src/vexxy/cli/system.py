@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from vexxy import bootstrap
-from vexxy.integrations.embedded_postgres import running
+from vexxy.integrations.embedded_postgres import running as embedded
 from vexxy.integrations.embedded_postgres import server as embedded_postgres
 from vexxy.kit.db import Database, Role
 from vexxy.settings import ServiceSettings, Settings, read_service
@@ -23,13 +23,31 @@ def opened() -> Iterator[tuple[Database, ServiceSettings]]:
 
 
 @contextmanager
+def running() -> Iterator[Database | None]:
+    """Provide the database that is there already; None starts and reaches nothing."""
+    settings = read_service()
+    if settings.database_url is not None:
+        url: str | None = settings.database_url.get_secret_value()
+    else:
+        url = embedded.find_url(Settings().data_directory.absolute() / "postgresql")
+    if url is None:
+        yield None
+        return
+    database = Database(url, role=Role.SYSTEM, connections=1)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
 def _url(settings: ServiceSettings) -> Iterator[str]:
     """Provide the database that is set, or the one that `vexxy serve` brings along."""
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
     directory = Settings().data_directory.absolute() / "postgresql"
-    found = running.find_url(directory)
+    found = embedded.find_url(directory)
     if found is not None:
         yield found
         return
