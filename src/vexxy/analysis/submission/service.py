@@ -101,8 +101,7 @@ def submit(
             max_attempts=ATTEMPTS_MAX,
         ),
     )
-    session.add(row)
-    session.flush()
+    repository.insert(session, row)
     _record(session, row, terms.actor, action="analysis.submitted")
     # Last: whoever submits beside it waits from here to the end of the transaction.
     ask = Ask(row.organization_id, row.id, row.estimated_cost_credits)

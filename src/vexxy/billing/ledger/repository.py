@@ -1,6 +1,7 @@
 """SQL of the ledger: lock, read what a decision needs, write what it gave."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -68,8 +69,9 @@ _LOTS: Final = text(
     f" union select {LOT_COLUMNS} from credit_lots"
     " where organization_id = :organization_id and id = any(:ids)"
 )
-_WRITE: Final = text(
-    f"with events as (insert into billing_events ({_EVENT_WRITTEN})"  # noqa: S608
+# For a hot path's own statement: follows `with`, needs the values of `written`.
+WRITING: Final = (
+    f"events as (insert into billing_events ({_EVENT_WRITTEN})"  # noqa: S608
     f"  select {_EVENT_WRITTEN}"
     "  from json_populate_recordset(null::billing_events, cast(:rows as json))),"
     f" lots as (insert into credit_lots (organization_id, {LOT_COLUMNS})"
@@ -80,10 +82,11 @@ _WRITE: Final = text(
     " account as (update credit_accounts set sequence = :sequence, chain = :chain,"
     "  updated_at = :now,"
     f"  {', '.join(f'{name} = :{name}' for name in _BALANCES.values())}"
-    "  where organization_id = :organization_id)"
-    " update organizations set credit_balance = :available_credits"
-    " where id = :organization_id and credit_balance <> :available_credits"
+    "  where organization_id = :organization_id),"
+    " projected as (update organizations set credit_balance = :available_credits"
+    "  where id = :organization_id and credit_balance <> :available_credits)"
 )
+_WRITE: Final = text(f"with {WRITING} select 1")
 _LIST: Final = text(
     f"select {EVENT_COLUMNS} from billing_events"  # noqa: S608  own names
     " where organization_id = :organization_id and event_type is not null"
@@ -137,15 +140,22 @@ def read_state(session: Session, account: Row[Any], keys: Iterable[str]) -> Stat
         if entry.lot_id is not None
     }
     lots = session.execute(_LOTS, {**named, "ids": list(ids)})
-    return State(
-        organization_id=organization_id,
-        sequence=account.sequence,
-        chain=bytes(account.chain),
-        balances={kind: getattr(account, name) for kind, name in _BALANCES.items()},
-        lots={lot.id: lot for lot in map(lot_of, lots)},
+    return replace(
+        state_of(account, map(lot_of, lots)),
         by_key=by_key,
         resolved={row.resolves: row for row in by_key.values() if row.resolves is not None},
         refunded=refunded,
+    )
+
+
+def state_of(account: Row[Any], lots: Iterable[Lot]) -> State:
+    """Return what requests stand on whose keys nobody used; the account is locked."""
+    return State(
+        organization_id=account.organization_id,
+        sequence=account.sequence,
+        chain=bytes(account.chain),
+        balances={kind: getattr(account, name) for kind, name in _BALANCES.items()},
+        lots={lot.id: lot for lot in lots},
     )
 
 
@@ -158,6 +168,13 @@ def write(
     now: datetime,
 ) -> None:
     """Write transactions and what they leave, in one statement; the account is locked."""
+    session.execute(_WRITE, written(after, rows=rows, lots=lots, now=now))
+
+
+def written(
+    after: State, *, rows: Sequence[Posted], lots: Sequence[Lot], now: datetime
+) -> dict[str, object]:
+    """Return the values of `WRITING`."""
     values = {
         "organization_id": after.organization_id,
         "rows": msgspec.json.encode([written_event(row) for row in rows]).decode(),
@@ -167,7 +184,7 @@ def write(
         "now": now,
     }
     balances = {name: after.balances[account] for account, name in _BALANCES.items()}
-    session.execute(_WRITE, values | balances)
+    return values | balances
 
 
 def written_event(posted: Posted) -> Mapping[str, object]:

@@ -19,6 +19,7 @@ from vexxy.billing.ledger import service as ledger
 from vexxy.billing.ledger.errors import InsufficientCredits
 from vexxy.billing.quotas import repository, rules
 from vexxy.billing.quotas.ending import new_hold
+from vexxy.billing.quotas.swift import service as swift
 from vexxy.billing.quotas.types import (
     Admitted,
     Ask,
@@ -48,6 +49,9 @@ def admit(
         QuotaExceeded: The period's analyses or the credits are used up; nothing was held.
     """
     moment = clock.instant() if now is None else now
+    usual = swift.admit(session, ask, catalog=plans.catalog, now=moment)
+    if usual is not None:
+        return usual
     home = ask.organization_id
     current = subscriptions.current(session, home, plans=plans, now=moment)
     known, overrides = repository.read_asked(session, home, ask.reference, now=moment)
@@ -138,6 +142,9 @@ def plan(
     the last of something.
     """
     moment = clock.instant() if now is None else now
+    usual = swift.find_plan(session, organization_id, plans=plans, now=moment)
+    if usual is not None:
+        return usual
     found = subscriptions.current(
         session, organization_id, plans=plans, now=moment, lock=False
     )

@@ -1,0 +1,1 @@
+"""The usual admission in three round trips; whatever is unusual it leaves to others."""
