@@ -129,14 +129,47 @@ def divide(held: Held, *, day: datetime) -> None:
 def _bring(held: Held, parts: Sequence[Part]) -> None:
     """Have the ledger hold what the parts give: grant what lacks, take back what is over.
 
-    What is spent or held is not taken back; it stays counted as granted.
+    What is spent is not taken back; it stays counted as granted. What is held is taken
+    back when it returns unspent (`take_back`).
     """
-    period, row = held.period, held.row
+    period = held.period
     wanted = proration.allowance(parts, end=period.period_end)
     if wanted > period.granted_credits:
         _grant(held, wanted - period.granted_credits)
+    else:
+        _take(held, wanted, period.grant_keys, step=f"{held.row.revision}")
+
+
+def is_over(period: PeriodRow) -> bool:
+    """Return whether more is granted than the parts give: it was spent, or was held."""
+    if len(period.parts) == 1:
+        return False
+    parts = wire.parts_of(period)
+    return period.granted_credits > proration.allowance(parts, end=period.period_end)
+
+
+def take_back(held: Held) -> None:
+    """Take back what was held when the plan became less and is there again, unspent.
+
+    Otherwise credits that are set aside for a moment would outlive the plan they are of.
+    """
+    period, session = held.period, held.session
+    if not is_over(period):
         return
-    for grant_key in reversed(period.grant_keys):
+    home = held.row.organization_id
+    lots = ledger.balance(session, home, now=held.now).lots
+    back = {lot.id for lot in lots if lot.available_credits}
+    grants = [(key, ledger.find(session, home, key)) for key in period.grant_keys]
+    keys = [key for key, grant in grants if grant is not None and grant.id in back]
+    wanted = proration.allowance(wire.parts_of(period), end=period.period_end)
+    # Something is taken each time, so what is over names each time differently.
+    step = f"{held.row.revision}:back:{period.granted_credits - wanted}"
+    _take(held, wanted, keys, step=step)
+
+
+def _take(held: Held, wanted: int, grant_keys: Sequence[str], *, step: str) -> None:
+    period, row = held.period, held.row
+    for grant_key in reversed(grant_keys):
         over = period.granted_credits - wanted
         if over <= 0:
             break
@@ -144,7 +177,7 @@ def _bring(held: Held, parts: Sequence[Part]) -> None:
             held.session,
             row.organization_id,
             Revoke(
-                key=f"{grant_key}:revoke:{row.id}:{row.revision}",
+                key=f"{grant_key}:revoke:{row.id}:{step}",
                 grant_key=grant_key,
                 credits=over,
                 description=f"Allowance less for the plan {period.tier}",

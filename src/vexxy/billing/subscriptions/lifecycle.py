@@ -90,6 +90,11 @@ def pause(
         NotPossible: Only an active subscription can be paused.
     """
     held = renewal.hold(session, organization_id, plans=plans, now=now)
+    if held.row.status == Status.TRIALING:
+        # Resumed it would be active: a plan for good that nobody pays for.
+        raise NotPossible(
+            "a trial cannot be paused", details={"status": Status.TRIALING.value}
+        )
     return _become(held, Status.PAUSED, Kind.PAUSED, actor=actor)
 
 

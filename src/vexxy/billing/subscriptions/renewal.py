@@ -47,7 +47,9 @@ def hold(
     found = repository.lock_current(session, organization_id)
     if found is None:
         return create(session, organization_id, plans=plans, now=moment)
-    return advance(Held(session, *found, plans, moment), missed_max=missed_max)
+    held = advance(Held(session, *found, plans, moment), missed_max=missed_max)
+    allowance.take_back(held)
+    return held
 
 
 def create(session: Session, organization_id: UUID, *, plans: Plans, now: datetime) -> Held:

@@ -73,7 +73,11 @@ def current(
     moment = now or clock.instant()
     if not lock:
         found = repository.find_current(session, organization_id)
-        if found is not None and renewal.due_at(found[0]) > moment:
+        if (
+            found is not None
+            and renewal.due_at(found[0]) > moment
+            and not allowance.is_over(found[1])
+        ):
             return Held(session, *found, plans, moment).current()
     return renewal.hold(
         session, organization_id, plans=plans, now=moment, missed_max=missed_max
