@@ -15,7 +15,8 @@ from vexxy.kit import db
 from vexxy.kit.db import Database, Role
 from vexxy.migrations import service as migrations
 
-TEMPLATE = "vexxy_template"
+# A worker of a parallel run has its own, also on a server that is shared by all.
+TEMPLATE = f"vexxy_template_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
 _numbers = itertools.count(1)
 
 
