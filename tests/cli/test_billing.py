@@ -1,6 +1,7 @@
 """`vexxy billing`, against a database of its own."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -17,6 +18,7 @@ from vexxy.cli import billing
 from vexxy.cli.exit import ExitCode
 from vexxy.kit import ids
 from vexxy.kit.db import Database
+from vexxy.kit.errors import Unavailable
 
 ACTS = text(
     "select action, metadata->>'reason' from billing_audit_log"
@@ -55,6 +57,17 @@ def spoil(database: Database, organization_id: UUID) -> None:
             text("update organizations set credit_balance = 7 where id = :id"),
             {"id": organization_id},
         )
+
+
+def test_where_there_is_no_database_none_is_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("DATABASE_URL")
+    monkeypatch.setenv("VEXXY_DATA_DIRECTORY", str(tmp_path))
+    with pytest.raises(Unavailable, match="there is no database in") as caught:
+        run("check")
+    assert "VEXXY_DATA_DIRECTORY" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_sound_books_are_no_finding(organization_id: UUID) -> None:

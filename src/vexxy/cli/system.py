@@ -2,18 +2,27 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from vexxy import bootstrap
 from vexxy.integrations.embedded_postgres import running as embedded
 from vexxy.integrations.embedded_postgres import server as embedded_postgres
 from vexxy.kit.db import Database, Role
+from vexxy.kit.errors import Unavailable
 from vexxy.settings import ServiceSettings, Settings, read_service
 
 
 @contextmanager
 def opened() -> Iterator[tuple[Database, ServiceSettings]]:
-    """Provide the database across organizations, and the settings of the service."""
-    settings = bootstrap.completed(read_service(), Settings().data_directory)
+    """Provide the database across organizations, and the settings of the service.
+
+    Raises:
+        Unavailable: No database is named, and the data directory has none.
+    """
+    wanted = read_service()
+    if wanted.database_url is None:
+        _require_database(Settings().data_directory.absolute())
+    settings = bootstrap.completed(wanted, Settings().data_directory)
     with _url(settings) as url:
         database = Database(url, role=Role.SYSTEM, connections=1)
         try:
@@ -38,6 +47,16 @@ def running() -> Iterator[Database | None]:
         yield database
     finally:
         database.close()
+
+
+def _require_database(directory: Path) -> None:
+    # Starting one here would make an empty database where nobody looks for it.
+    if not (directory / "postgresql").is_dir():
+        raise Unavailable(
+            f"there is no database in {directory}",
+            hint="name the data directory of `vexxy serve` in VEXXY_DATA_DIRECTORY,"
+            " or the database in DATABASE_URL",
+        )
 
 
 @contextmanager

@@ -93,6 +93,8 @@ def test_what_passes_is_counted_and_what_is_refused_is_not(
         "limit": 1,
         "resets_at": "2026-12-21T00:00:00Z",
     }
+    with pytest.raises(QuotaReached, match=r"\(0\.5 of 1 used, 1\.5 more asked for\)$"):
+        spend(db_request, home, "storage_gb", 2, plans=free)
     assert used(db_request, home, "storage_gb", free) == Decimal("0.5")
     assert alerts(db_request, home) == [], "nothing was used, so nothing is told"
 

@@ -123,3 +123,13 @@ def test_the_window_holds_to_the_second() -> None:
     far = {**event, "timestamp": "0001-01-01T00:00:00+14:00"}
     with pytest.raises(InvalidEvents):
         wire.read(json.dumps(far).encode(), TERMS)
+
+
+@pytest.mark.parametrize("single", [True, False])
+def test_a_property_that_is_not_flat_is_named_by_its_field(*, single: bool) -> None:
+    event = {"id": "a", "metric": "api_calls", "quantity": 1, "properties": {"b": [1]}}
+    told: Any = event | {"timestamp": NOON.isoformat()}
+    found = outcome(json.dumps(told if single else [told]).encode())
+    assert isinstance(found, list)
+    place = ["body", "properties"] if single else ["body", 0, "properties"]
+    assert [error["loc"] for error in found] == [place]

@@ -20,11 +20,12 @@ class QuotaReached(PaymentRequired):
     def __init__(self, standing: Standing) -> None:
         verdict, window = standing.verdict, standing.window
         terms = verdict.quota
+        requested = verdict.after - verdict.used
         details: dict[str, Any] = {
             "reason": str(verdict.reason),
             "metric": terms.metric,
             "usage": rules.number(verdict.used),
-            "requested": rules.number(verdict.after - verdict.used),
+            "requested": rules.number(requested),
             "limit": None if terms.limit is None else rules.number(terms.limit),
             "resets_at": clock.rfc3339(window.end),
         }
@@ -36,8 +37,9 @@ class QuotaReached(PaymentRequired):
             else "the plan's hard cap is reached"
         )
         limit = "none" if terms.limit is None else rules.plain(terms.limit)
+        asked = "" if requested == 1 else f", {rules.plain(requested)} more asked for"
         super().__init__(
-            f"{terms.metric}: {what} ({rules.plain(verdict.used)} of {limit} used)",
+            f"{terms.metric}: {what} ({rules.plain(verdict.used)} of {limit} used{asked})",
             hint=HINT,
             details=details,
         )

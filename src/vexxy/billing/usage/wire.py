@@ -4,6 +4,7 @@ A thousand events are one request and may be fifty requests a second: `msgspec` 
 checks them in C, and only a batch that has a fault is looked at event by event.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ from vexxy.kit.errors import InvalidInput
 EVENTS_MAX: Final = 1000
 # Of the faults of one batch, as many as somebody would read.
 ERRORS_MAX: Final = 100
+# `msgspec` writes `$[0].properties[...]`; indexes are told by ourselves.
+_INDEXES: Final = re.compile(r"\[[^\]]*\]")
 
 
 class Told(msgspec.Struct, forbid_unknown_fields=True):
@@ -107,9 +110,9 @@ def _faults(body: bytes, error: msgspec.ValidationError) -> Found:
 
 def _fault(index: int | None, error: msgspec.ValidationError) -> dict[str, Any]:
     message, _, place = str(error).partition(" - at `")
-    names = place.rstrip("`").lstrip("$").strip(".").split(".") if place else []
+    names = _INDEXES.sub("", place.rstrip("`").lstrip("$")).split(".")
     loc: list[object] = ["body"] if index is None else ["body", index]
-    loc += [name.partition("[")[0] for name in names if name.partition("[")[0]]
+    loc += [name for name in names if name]
     return {"loc": loc, "message": message[:200]}
 
 
