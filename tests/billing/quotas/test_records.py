@@ -72,6 +72,25 @@ def test_a_wrong_count_is_found_and_counted_again(db_system: Database, home: UUI
     assert till.used() == (2, 13)
 
 
+def test_the_counts_of_an_erased_organization_stay_and_are_no_difference(
+    db_system: Database, home: UUID
+) -> None:
+    reference = admitted(db_system, home)
+    with db_system.transaction() as session:
+        ending.settle(session, home, reference, credits=13)
+        for change in (
+            "update organizations set closed_at = now() where id = :home",
+            "delete from quota_admissions where organization_id = :home",
+        ):
+            session.execute(text(change), {"home": home})
+    till = Till(db_system, home)
+
+    assert till.discrepancies() == []
+    with db_system.transaction() as session:
+        assert service.rebuild(session, home) == 0
+    assert till.used() == (1, 13)
+
+
 def test_a_hold_that_nobody_will_end_and_a_charge_of_nothing_are_found(
     db_system: Database, home: UUID
 ) -> None:

@@ -24,7 +24,7 @@ from tests.billing.usage.values import (
 from vexxy.audit import types as audit
 from vexxy.billing.types import Aggregation
 from vexxy.billing.usage import rules, service
-from vexxy.billing.usage.errors import InvalidEvents
+from vexxy.billing.usage.errors import Erased, InvalidEvents
 from vexxy.billing.usage.types import Conflict, Days, Event, Recorded, Source
 from vexxy.kit.db import Database
 
@@ -333,6 +333,23 @@ def test_a_total_that_was_tampered_with_is_found_and_mended(
         query = text("select action from billing_audit_log where organization_id = :id")
         assert session.scalars(query, {"id": home}).all() == ["usage.rebuilt"]
     assert total(db_request, home, "api_calls") == 3
+
+
+def test_totals_of_an_erased_organization_stay_and_are_no_difference(
+    db_request: Database, db_system: Database
+) -> None:
+    home = service_values.an_organization(db_system)
+    record(db_request, home, [an_event("e1", quantity="5")])
+    days = Days(home, TODAY, TOMORROW)
+    with db_system.transaction() as session:
+        for change in (
+            "update organizations set closed_at = now() where id = :home",
+            "delete from billing_usage_events where organization_id = :home",
+        ):
+            session.execute(text(change), {"home": home})
+        assert service.check(session, days) == []
+        with pytest.raises(Erased):
+            service.rebuild(session, days, actor=ACTOR)
 
 
 def test_a_source_is_kept_with_every_event(

@@ -53,13 +53,18 @@ _HELD: Final = text(
 
 # --- what records say of each other ---------------------------------------------------
 
+# Of an erased organization the counts stay and what they were counted from is gone.
+_NOT_ERASED: Final = (
+    " and not exists (select from organizations o"
+    "  where o.id = :organization_id and o.closed_at is not null)"
+)
 _COUNTED: Final = (
-    "select p.id, p.analyses, p.credits_used,"
+    "select p.id, p.analyses, p.credits_used,"  # noqa: S608  own words
     " (count(a.reference) filter (where a.counted))::bigint as counted,"
     " coalesce(sum(a.charged_credits), 0)::bigint as charged"
     " from billing_periods p left join quota_admissions a"
     "  on a.organization_id = p.organization_id and a.period_id = p.id"
-    " where p.organization_id = :organization_id group by p.id"
+    f" where p.organization_id = :organization_id{_NOT_ERASED} group by p.id"
 )
 _PERIODS: Final = text(
     f"select * from ({_COUNTED}) as c"  # noqa: S608  own names
@@ -71,7 +76,7 @@ _REBUILD: Final = text(
     " and (c.analyses <> c.counted or c.credits_used <> c.charged)"
 )
 _CHARGES: Final = text(
-    "select reference, coalesce(a.charged, 0) as stored,"
+    "select reference, coalesce(a.charged, 0) as stored,"  # noqa: S608  own words
     " coalesce(e.charged, 0) as computed"
     " from (select reference, charged_credits as charged from quota_admissions"
     "  where organization_id = :organization_id) as a"
@@ -79,7 +84,8 @@ _CHARGES: Final = text(
     "  sum(credits)::bigint as charged from billing_events"
     "  where organization_id = :organization_id and kind = 'settle'"
     "  and key like 'analysis:%' group by 1) as e using (reference)"
-    " where coalesce(a.charged, 0) <> coalesce(e.charged, 0) order by reference"
+    f" where coalesce(a.charged, 0) <> coalesce(e.charged, 0){_NOT_ERASED}"
+    " order by reference"
 )
 # A hold that nobody will end: its admission is over, or there never was one.
 _HOLDS: Final = text(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 from vexxy.kit.errors import Conflict, InvalidInput, NotFound
 
@@ -59,6 +60,15 @@ class IdTaken(Conflict):
     def __init__(self, event_id: str) -> None:
         super().__init__(
             f"the id {event_id!r} names another usage event", hint="choose a new id"
+        )
+
+
+class Erased(Conflict):
+    """The organization was forgotten; its totals are all that is kept."""
+
+    def __init__(self, organization_id: UUID) -> None:
+        super().__init__(
+            f"the organization {organization_id} was erased; its totals stay as they are"
         )
 
 

@@ -332,6 +332,12 @@ _PRUNE: Final = text(
 )
 
 
+def is_erased(session: Session, organization_id: UUID) -> bool:
+    """Return whether the organization's erasure was asked for: its events go."""
+    query = text("select closed_at is not null from organizations where id = :id")
+    return session.scalars(query, {"id": organization_id}).one_or_none() is True
+
+
 def kept_since(session: Session) -> date | None:
     """Return the first day of which every event is kept, and hold it where it is."""
     session.execute(_SHARE)

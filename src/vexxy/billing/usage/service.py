@@ -19,6 +19,7 @@ from vexxy.audit.types import Act, Actor
 from vexxy.billing.types import Aggregation
 from vexxy.billing.usage import repository, rules
 from vexxy.billing.usage.errors import (
+    Erased,
     InvalidEvents,
     NotKept,
 )
@@ -302,8 +303,11 @@ def check(session: Session, days: Days) -> list[Difference]:
 
     Args:
         session: As SYSTEM.
-        days: Those whose events are no longer kept are left out.
+        days: Those whose events are no longer kept are left out, and so are all of an
+            erased organization, of which totals stay.
     """
+    if repository.is_erased(session, days.organization_id):
+        return []
     return repository.list_differences(
         session, _kept_part(session, days), limit=DIFFERENCES_MAX
     )
@@ -319,8 +323,11 @@ def rebuild(session: Session, days: Days, *, actor: Actor) -> list[Difference]:
 
     Raises:
         NotKept: Events of these days are gone; their totals stay as they are.
+        Erased: Events of the organization are gone; the same.
     """
     _check_kept(session, days.start)
+    if repository.is_erased(session, days.organization_id):
+        raise Erased(days.organization_id)
     # As a writer: nothing is added meanwhile.
     repository.lock(session, days.organization_id)
     found = repository.list_differences(session, days, limit=DIFFERENCES_MAX)
