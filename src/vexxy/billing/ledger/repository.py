@@ -64,8 +64,7 @@ _REFUNDED: Final = text(
 )
 _LOTS: Final = text(
     f"select {LOT_COLUMNS} from credit_lots"  # noqa: S608  own names
-    " where organization_id = :organization_id and"
-    " (available_credits > 0 or held_credits > 0)"
+    " where organization_id = :organization_id and is_open"
     f" union select {LOT_COLUMNS} from credit_lots"
     " where organization_id = :organization_id and id = any(:ids)"
 )
@@ -102,8 +101,7 @@ _FIND_BY_ID: Final = text(
 )
 _OPEN_LOTS: Final = text(
     f"select {LOT_COLUMNS} from credit_lots"  # noqa: S608  own names
-    " where organization_id = :organization_id and"
-    " (available_credits > 0 or held_credits > 0)"
+    " where organization_id = :organization_id and is_open"
     " order by expires_at nulls last, priority, sequence"
 )
 

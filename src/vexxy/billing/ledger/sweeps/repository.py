@@ -30,7 +30,7 @@ _DUE_HOLDS: Final = text(
 )
 _DUE_LOTS: Final = text(
     "select distinct organization_id from credit_lots"
-    " where available_credits > 0 and expires_at <= :now limit :limit"
+    " where is_open and available_credits > 0 and expires_at <= :now limit :limit"
 )
 
 
