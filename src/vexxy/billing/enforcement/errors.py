@@ -5,7 +5,7 @@ from typing import Any
 from vexxy.billing.enforcement import rules
 from vexxy.billing.enforcement.types import Reason, Standing
 from vexxy.kit import clock
-from vexxy.kit.errors import NotFound, PaymentRequired
+from vexxy.kit.errors import PaymentRequired
 
 HINT = "PUT /billing/subscription to a larger plan, or use less"
 
@@ -44,7 +44,3 @@ class QuotaReached(PaymentRequired):
             details=details,
         )
         self.standing = standing
-
-
-class AlertNotFound(NotFound):
-    """There is no such alert, or it is another organization's."""

@@ -99,18 +99,6 @@ def lock_alert(session: Session, alert_id: UUID) -> Alert | None:
     return None if row is None else _alert(row)
 
 
-def list_alerts(
-    session: Session, organization_id: UUID, *, window: Window
-) -> Sequence[tuple[str, int]]:
-    """Return metric and percentage of each alert of a period."""
-    query = select(AlertRow.metric, AlertRow.percent).where(
-        AlertRow.organization_id == organization_id,
-        AlertRow.period_start == window.start,
-    )
-    rows = session.execute(query.order_by(AlertRow.metric, AlertRow.percent))
-    return [(row[0], row[1]) for row in rows]
-
-
 def note_staged(session: Session, alert_id: UUID, now: datetime) -> None:
     """Write down that the webhooks of an alert are on their way."""
     session.execute(update(AlertRow).where(AlertRow.id == alert_id).values(staged_at=now))

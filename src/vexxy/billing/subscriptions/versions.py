@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from vexxy.billing.catalog.service import Plans
@@ -44,13 +44,3 @@ def list_outdated(
         query = query.where(SubscriptionRow.organization_id > after)
     ordered = query.order_by(SubscriptionRow.organization_id).limit(limit)
     return session.scalars(ordered).all()
-
-
-def count_versions(session: Session, tier: str) -> dict[tuple[str, int], int]:
-    """Return how many live subscriptions there are of each catalog and version."""
-    rows = session.execute(
-        select(SubscriptionRow.catalog, SubscriptionRow.plan_version, func.count())
-        .where(SubscriptionRow.tier == tier, SubscriptionRow.status.not_in(_OVER))
-        .group_by(SubscriptionRow.catalog, SubscriptionRow.plan_version)
-    )
-    return {(catalog, version): number for catalog, version, number in rows}
