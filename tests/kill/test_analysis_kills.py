@@ -39,6 +39,8 @@ from vexxy.worker.guard import descendants
 from vexxy.worker.loop import Loop
 from vexxy.worker.work import Work
 
+pytestmark = pytest.mark.alone
+
 # No attempt may be lost for another reason than the kill: there are three.
 LEASE_SECONDS = 3
 VICTIMS = ("worker", "process", "database")

@@ -38,6 +38,8 @@ from vexxy.kit.errors import Unavailable
 from vexxy.migrations import service as migrations
 from vexxy.worker.guard import descendants
 
+pytestmark = pytest.mark.alone
+
 EMBEDDED_ROUNDS = {"worker": 36, "process": 20, "database": 14}
 CELERY_ROUNDS = {"broker": 9, "pool process": 13, "worker": 3, "beat": 3, "database": 2}
 EVERY_ROUND = bool(os.environ.get("VEXXY_TEST_KILLS"))

@@ -10,9 +10,12 @@ import threading
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from tests.service.processes import until
 from tests.service.serving import Served, served
+
+pytestmark = pytest.mark.alone
 
 ROUNDS = int(os.environ.get("VEXXY_TEST_KILLS", "4"))
 PARTS = (

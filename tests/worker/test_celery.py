@@ -197,6 +197,7 @@ def test_a_process_of_the_pool_that_dies_loses_no_job(
         assert service.get(session, job_id).attempts == 2
 
 
+@pytest.mark.alone
 def test_a_stopped_worker_gives_its_job_back_at_once(
     database_url: str, db_system: Database, app: Celery, broker: RedisServer
 ) -> None:

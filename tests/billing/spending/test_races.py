@@ -139,6 +139,7 @@ def test_organizations_are_locked_in_one_order(
         assert len(record(db_system, organization_id)) == 2 + 2 * 15 * 2
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("told", [1, 40, 150])
 def test_a_process_that_is_killed_leaves_nothing_half_done(
     database_url: str, db_system: Database, told: int
