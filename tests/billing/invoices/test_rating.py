@@ -132,7 +132,8 @@ def test_corrections_end_at_what_is_right(
 ) -> None:
     """Up and down in any order: all invoices together ask for the last number."""
     right = rules.overage_cents(told[-1], included=included, unit_price=price)
-    assert billed(a_span(included, price), told) == right
+    most = rules.LINE_CENTS_MAX
+    assert billed(a_span(included, price), told) == min(right, most)
 
 
 @given(quantities, quantities, prices, st.integers(0, 10**6))

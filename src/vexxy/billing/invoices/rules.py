@@ -14,6 +14,9 @@ from vexxy.billing.types import Interval, Plan
 # would be an error and never a rounded amount.
 EXACT: Final = Context(prec=120, traps=[Inexact])
 CENTS: Final = Decimal(100)
+# What one line asks at most. Beyond it a number was told that cannot be, and a column that
+# cannot hold the price of it would keep the period from ever being closed.
+LINE_CENTS_MAX: Final = 10**17
 NUMBER_DIGITS: Final = 6
 WORDS: Final = {Interval.MONTH: "month", Interval.YEAR: "year"}
 # From where an operator may lead an invoice, and where to.
@@ -94,6 +97,7 @@ def rate(
     # What nobody pays, because its invoice is void, is not given back either.
     given_back_max = min(credit_max_cents, max(0, rated.billed_cents - rated.void_cents))
     owed = overage_cents(used, included=rated.included, unit_price=rated.unit_price)
+    owed = min(owed, LINE_CENTS_MAX)
     cents = max(owed - rated.billed_cents, -given_back_max)
     after = replace(rated, used=used, billed_cents=rated.billed_cents + cents)
     if cents == 0:
