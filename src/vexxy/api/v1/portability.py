@@ -273,7 +273,9 @@ def follow_link(
 )
 def erase_organization(
     of: Ended,
+    adapters: Adapters,
     actor: Acting,
+    *,
     confirm: Annotated[
         str | None, Query(max_length=300, description="The organization's slug")
     ] = None,
@@ -281,10 +283,11 @@ def erase_organization(
     """Erase the organization; it cannot be taken back.
 
     At once nobody can sign in, no key holds and nothing runs; a job erases the rest.
-    Invoices, the ledger and the record of acts stay, without what names a person.
+    Invoices, the ledger and the record of acts stay, without what names a person. The
+    period that runs is invoiced until today.
     """
     asked = Request(of.organization_id, actor, confirm)
-    return _erasure(erasures.request(of.session, asked))
+    return _erasure(erasures.request(of.session, asked, plans=adapters.plans))
 
 
 @router.get("/{org_id}/erasure", responses=openapi.responses(NotFound))

@@ -1,5 +1,6 @@
 """What base VEXxy tells about its organizations and users."""
 
+from contextlib import suppress
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from vexxy.api.v1.auth import Email
 from vexxy.audit import types as audit
 from vexxy.audit.types import Actor
+from vexxy.billing.subscriptions.errors import OrganizationClosed
 from vexxy.http import metering, openapi
 from vexxy.http.deps import Adapters, SystemTransaction, origin
 from vexxy.http.fields import Name
@@ -116,6 +118,8 @@ def sync_user(
     home = body.organization_id
     if body.is_active is not False and accounts.find_organization_name(session, home):
         more = metering.synchronized(body.id, told_active=body.is_active)
-        metering.take_seat(request, session, home, more=more)
+        # What is closed has no seats; what follows says so in this route's own words.
+        with suppress(OrganizationClosed):
+            metering.take_seat(request, session, home, more=more)
     done = sync.user(session, CoreUser(**body.model_dump()), actor=core)
     return SyncedView(id=done.id, created=done.created, changed=done.changed)

@@ -17,6 +17,7 @@ from vexxy.billing.subscriptions import (
     allowance,
     changing,
     invoicing,
+    leaving,
     quoting,
     renewal,
     repository,
@@ -115,14 +116,29 @@ def upcoming(
     return invoicing.closing(held, end=end_, fee_cents=invoicing.fee_at(held, end_))
 
 
-def end(session: Session, organization_id: UUID, *, now: datetime | None = None) -> None:
-    """End what an organization that goes away has; nothing is invoiced or comes after."""
+def end(
+    session: Session,
+    organization_id: UUID,
+    *,
+    plans: Plans | None = None,
+    now: datetime | None = None,
+) -> None:
+    """End what an organization that goes away has; nothing comes after it.
+
+    Args:
+        session: Bound to the organization.
+        organization_id: Which one.
+        plans: The catalog; what ran until today is invoiced with it. Without, nothing is.
+        now: The present, for tests.
+    """
     ledger.lock(session, organization_id)
     found = repository.lock_current(session, organization_id)
     if found is None:
         return
-    row, period = found
     moment = now or clock.instant()
+    if plans is not None:
+        found = leaving.settled(Held(session, *found, plans, moment))
+    row, period = found
     row.status, row.canceled_at, row.ended_at = Status.CANCELED.value, moment, moment
     row.updated_at = period.closed_at = moment
     session.flush()

@@ -16,6 +16,7 @@ from vexxy.analysis.submission import service as submission
 from vexxy.audit import service as audit
 from vexxy.audit import types as acts
 from vexxy.audit.types import Act, Actor
+from vexxy.billing.catalog.service import Plans
 from vexxy.billing.ledger import service as ledger
 from vexxy.billing.ledger.types import Release
 from vexxy.billing.subscriptions import service as subscriptions
@@ -52,7 +53,7 @@ PASSES_MAX: Final = 3
 Step = Callable[[], object]
 
 
-def request(session: Session, asked: Request) -> Erasure:
+def request(session: Session, asked: Request, *, plans: Plans | None = None) -> Erasure:
     """Stop everything of an organization and have it erased; once asked for, it stays so.
 
     Nobody can sign in, no key and no token holds, analyses are cancelled and their
@@ -61,6 +62,7 @@ def request(session: Session, asked: Request) -> Erasure:
     Args:
         session: Bound to the organization.
         asked: Who asks; whether they may is decided by the caller.
+        plans: The catalog: what ran until now is invoiced; without, nothing is.
 
     Raises:
         NoSuchTenant: There is no such organization.
@@ -79,7 +81,7 @@ def request(session: Session, asked: Request) -> Erasure:
     if repository.count_operators(session, organization_id):
         raise OperatorsHome
     if repository.add(session, organization_id, requested_by=asked.actor.id):
-        _halt(session, organization_id, actor=asked.actor)
+        _halt(session, organization_id, actor=asked.actor, plans=plans)
         repository.stop(session, organization_id)
         _record(
             session,
@@ -160,7 +162,9 @@ def run(work: Work) -> None:
     raise NotErased(", ".join(left))
 
 
-def _halt(session: Session, organization_id: UUID, *, actor: Actor) -> bool:
+def _halt(
+    session: Session, organization_id: UUID, *, actor: Actor, plans: Plans | None = None
+) -> bool:
     """Cancel what is under way, some at a time; return whether that was all.
 
     Analyses are locked before any credit is, all of them in one order.
@@ -172,7 +176,7 @@ def _halt(session: Session, organization_id: UUID, *, actor: Actor) -> bool:
     released = [Release(key=f"erasure:{key}"[:300], hold_key=key) for key in holds]
     if released:
         ledger.post(session, organization_id, released)
-    subscriptions.end(session, organization_id)
+    subscriptions.end(session, organization_id, plans=plans)
     for job_id, _ in repository.list_jobs(session, organization_id):
         jobs.cancel(session, job_id)
     return len(analyses) < ANALYSES_AT_ONCE and len(holds) < HOLDS_AT_ONCE

@@ -17,6 +17,11 @@ def day(instant: datetime) -> datetime:
     return instant.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
+def next_day(midnight: datetime) -> datetime:
+    """Return the midnight after."""
+    return midnight + timedelta(days=1)
+
+
 def boundary(anchor: datetime, months: int) -> datetime:
     """Return the day that many months after the anchor, clamped to the month's last."""
     first = day(anchor)
