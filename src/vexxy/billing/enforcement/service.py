@@ -33,9 +33,10 @@ from vexxy.billing.entitlements import service as entitlements
 from vexxy.billing.entitlements.types import Override
 from vexxy.billing.ledger import service as ledger
 from vexxy.billing.subscriptions import service as subscriptions
+from vexxy.billing.subscriptions.rules import plans as offers
 from vexxy.billing.subscriptions.rules import states
 from vexxy.billing.subscriptions.types import Current
-from vexxy.billing.types import Aggregation, MetricTerms, Plan
+from vexxy.billing.types import Aggregation, MetricTerms
 from vexxy.billing.usage import service as usage
 from vexxy.billing.usage.types import Event
 from vexxy.kit import clock, ids, metrics
@@ -160,13 +161,19 @@ def _terms(
     home = current.subscription.organization_id
     overrides = entitlements.live(session, home, now=now)
     window = Window(current.period.start, current.period.end)
-    return quota_of(current.plan, metric, plans=plans, overrides=overrides), window
+    return quota_of(current, metric, plans=plans, overrides=overrides), window
 
 
 def quota_of(
-    plan: Plan, metric: str, *, plans: Plans, overrides: Mapping[str, Override]
+    current: Current, metric: str, *, plans: Plans, overrides: Mapping[str, Override]
 ) -> Quota:
     """Return what holds for a metric of a plan, without limit where it names none."""
+    subscription = current.subscription
+    plan = offers.sold(
+        current.plan,
+        status=subscription.status,
+        vouched=subscription.trial_converts,
+    )
     aggregation = plans.catalog.metrics.get(metric, Aggregation.SUM)
     terms = plan.metrics.get(metric) or MetricTerms(metric, aggregation, None)
     override = overrides.get(metric)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from vexxy.billing.invoices import service as invoices
 from vexxy.billing.invoices.types import Closing
 from vexxy.billing.subscriptions.held import Held
+from vexxy.billing.subscriptions.rules import plans
 
 
 def fee_at(held: Held, end: datetime) -> int:
@@ -25,7 +26,8 @@ def closing(held: Held, *, end: datetime, fee_cents: int) -> Closing:
         end: Midnight after the last day that counts.
         fee_cents: Of the billing period, proration and all.
     """
-    row, period, plan = held.row, held.period, held.plan
+    row, period = held.row, held.period
+    plan = plans.sold(held.plan, status=row.status, vouched=row.trial_converts)
     # Somebody who leaves on the first day owes for no day of use, yet an invoice has one.
     first = period.period_start
     last_end = max(end, first + timedelta(days=1))

@@ -82,8 +82,7 @@ def _quotas(
 ) -> list[Quota]:
     names = dict.fromkeys([*plans.catalog.metrics, *current.plan.metrics])
     return [
-        service.quota_of(current.plan, name, plans=plans, overrides=overrides)
-        for name in names
+        service.quota_of(current, name, plans=plans, overrides=overrides) for name in names
     ]
 
 

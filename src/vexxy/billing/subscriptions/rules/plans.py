@@ -1,7 +1,9 @@
-"""Which move between plans costs more, and when it takes effect."""
+"""Which move between plans costs more, and when it takes effect; what a trial sells."""
+
+from dataclasses import replace
 
 from vexxy.billing.subscriptions.errors import NotForSale
-from vexxy.billing.subscriptions.types import When
+from vexxy.billing.subscriptions.types import Status, When
 from vexxy.billing.types import Interval, Plan
 
 
@@ -51,3 +53,23 @@ def when(wanted: When | None, *, dearer: bool, trial: bool) -> When:
     if wanted is not None:
         return wanted
     return When.NOW if dearer or trial else When.PERIOD_END
+
+
+def sold(plan: Plan, *, status: str, vouched: bool) -> Plan:
+    """Return the plan with what its subscriber may buy beyond what is included.
+
+    In a trial that nobody vouches for, nothing: it ends in the default plan, and who would
+    be asked for the price of use beyond the plan had never said that they would pay.
+
+    Args:
+        plan: As it is subscribed to.
+        status: Of the subscription.
+        vouched: Its trial goes over into the paid plan.
+    """
+    if vouched or status != Status.TRIALING:
+        return plan
+    metrics = {
+        name: replace(terms, overage_unit_price=None)
+        for name, terms in plan.metrics.items()
+    }
+    return replace(plan, metrics=metrics)
