@@ -50,8 +50,19 @@ def admit(
     """
     moment = clock.instant() if now is None else now
     usual = swift.admit(session, ask, catalog=plans.catalog, now=moment)
-    if usual is not None:
-        return usual
+    return usual or admit_unusual(session, ask, plans=plans, now=moment)
+
+
+def admit_unusual(
+    session: Session, ask: Ask, *, plans: Plans, now: datetime | None = None
+) -> Admitted:
+    """Let an analysis in whatever is due or out of the usual; else as `admit` does.
+
+    Raises:
+        SubscriptionUnusable: Paused, unpaid, or past due for longer than the grace.
+        QuotaExceeded: The period's analyses or the credits are used up; nothing was held.
+    """
+    moment = clock.instant() if now is None else now
     home = ask.organization_id
     current = subscriptions.current(session, home, plans=plans, now=moment)
     known, overrides = repository.read_asked(session, home, ask.reference, now=moment)

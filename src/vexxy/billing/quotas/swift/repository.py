@@ -20,6 +20,9 @@ _CURRENT: Final = (
     " where s.organization_id = :organization_id"
     " and s.status not in ('canceled', 'incomplete_expired') and p.closed_at is null"
 )
+# When the plan changed within the period, something may be due at any time: of what it
+# gave too much, whatever is available again is taken back (`subscriptions.allowance`).
+_DUE: Final = "case when jsonb_array_length(p.parts) = 1 then s.due_at end as due_at"
 _OVERRIDES: Final = (
     "(select json_agg(o)::text from (select id, organization_id, feature,"
     " limit_value::text as limit_value, unlimited, reason, expires_at, created_by,"
@@ -28,12 +31,12 @@ _OVERRIDES: Final = (
     " and expires_at > :now) as o) as overrides"
 )
 _PLAN: Final = text(
-    f"select s.catalog, s.tier, s.plan_version, s.due_at, {_OVERRIDES} {_CURRENT}"
+    f"select s.catalog, s.tier, s.plan_version, {_DUE}, {_OVERRIDES} {_CURRENT}"
 )
 # A statement of its own after the lock: it sees what the lock's last owner committed.
 _GROUND: Final = text(
-    "with held as materialized (select s.status, s.due_at, p.id as period_id,"  # noqa: S608
-    " p.period_end, p.analysis_limit, p.credit_limit, p.analyses, p.credits_used"
+    "with held as materialized (select s.status, p.id as period_id,"  # noqa: S608
+    f" {_DUE}, p.period_end, p.analysis_limit, p.credit_limit, p.analyses, p.credits_used"
     f" {_CURRENT} for update)"
     " select held.*, exists (select from quota_admissions"
     "  where organization_id = :organization_id and reference = :reference)"

@@ -74,17 +74,21 @@ def find_plan(
     """Return what the organization may use, None where something is due or missing."""
     session.flush()
     found = repository.find_plan(session, organization_id, now=now)
-    if found is None or found[0].due_at <= now:
+    if found is None or _due(found[0].due_at, now):
         return None
     row, overrides = found
     plan = plans.get(session, row.tier, row.plan_version, catalog=row.catalog)
     return overriding.entitled(plan, overriding.live(overrides, now))
 
 
+def _due(due_at: datetime | None, now: datetime) -> bool:
+    return due_at is None or due_at <= now
+
+
 def _position(ground: Ground, now: datetime) -> Position | None:
     """Return where the organization stands, None where more is to be done or read."""
     row, overrides = ground.row, overriding.live(ground.overrides, now)
-    if row.due_at <= now or row.status not in _USABLE or CREDITS in overrides:
+    if _due(row.due_at, now) or row.status not in _USABLE or CREDITS in overrides:
         return None
     return Position(
         analyses=row.analyses,
