@@ -67,22 +67,6 @@ def foresee(
     return _judged(session, use, plans=plans, now=now or clock.instant())[0]
 
 
-def check(
-    session: Session, use: Use, *, plans: Plans, now: datetime | None = None
-) -> Standing:
-    """Let an act pass or refuse it without counting it: somebody else counts.
-
-    Raises:
-        QuotaReached: A hard cap is reached, or the time of grace ran out.
-        SubscriptionUnusable: It is paused, unpaid or over.
-        Unavailable: What is used cannot be read; nothing passes unseen.
-    """
-    now = now or clock.instant()
-    standing, _quantity = _judged(session, use, plans=plans, now=now)
-    _note(session, use, standing, now=now)
-    return standing
-
-
 def spend(
     session: Session, use: Use, *, plans: Plans, now: datetime | None = None
 ) -> Standing:
