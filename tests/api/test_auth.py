@@ -29,7 +29,15 @@ OPEN = {
     "/auth/invitations/accept",
     "/billing/organizations/sync",
     "/billing/users/sync",
+    "/billing/tiers",
 }
+# A signed link is its own proof.
+LINKS = {
+    "/evidence/{evidence_id}/download",
+    "/organizations/{org_id}/export/{export_id}/download",
+}
+# Base VEXxy may speak there too, so their own dependency asks who it is.
+REPORTED = {"/usage/events", "/usage/backfill", "/usage/corrections"}
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +143,14 @@ def test_every_route_of_version_1_asks_who_is_there() -> None:
         if not any(call is deps.credentials for call in calls(route.dependant))
     }
     assert len(routes) > 30
-    # A signed link is its own proof.
-    assert strangers == OPEN | {"/evidence/{evidence_id}/download"}
+    assert strangers == OPEN | LINKS | REPORTED
+
+
+@pytest.mark.parametrize("path", sorted(REPORTED))
+def test_whoever_reports_use_is_asked_who_it_is(client: TestClient, path: str) -> None:
+    for headers in ({}, {"X-Service-Key": "guessed"}, {"Authorization": "Bearer x"}):
+        answer = client.post(V1 + path, json=[], headers=headers)
+        assert error(answer) == (401, "UNAUTHORIZED"), headers
 
 
 def calls(dependant: Any) -> Iterator[Any]:  # noqa: ANN401  FastAPI's own tree

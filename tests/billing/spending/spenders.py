@@ -92,6 +92,8 @@ def record(system: Database, organization_id: UUID) -> list[Posted]:
     columns = repository.EVENT_COLUMNS
     named = {"id": organization_id}
     with system.transaction() as session:
+        # One view: what a killed process sent may still be on its way to its commit.
+        session.execute(text("set transaction isolation level repeatable read"))
         rows = [
             repository.posted_of(row)
             for row in session.execute(
