@@ -32,6 +32,7 @@ from vexxy.billing.types import Aggregation, Cap
 from vexxy.billing.usage.types import Event
 from vexxy.bootstrap import Service
 from vexxy.http import app as floor
+from vexxy.http import calls as calls_module
 from vexxy.http import quotas
 from vexxy.http.calls import Calls
 from vexxy.http.deps import Caller, Transaction
@@ -446,6 +447,50 @@ def test_a_call_is_not_lost_where_its_organization_is_forgotten_meanwhile() -> N
     process.call()
     process.calls.flush()
     assert process.calls._book.used == 1
+
+
+def test_what_nobody_foresaw_in_one_organization_stops_the_count_of_no_other() -> None:
+    process = Process(Book(terms(None)), Time())
+    poisoned = uuid4()
+
+    class Poisoned(Book):
+        def add(self, organization_id: UUID, event: Event) -> Line:
+            if organization_id == poisoned:
+                raise KeyError("nobody foresaw this")
+            return super().add(organization_id, event)
+
+    process.calls._book = book = Poisoned(terms(None))
+    asyncio.run(process.calls.spend({"path": "/api/v1/analysis"}, poisoned))
+    process.call()
+    with pytest.raises(KeyError):
+        process.calls.flush()
+    with pytest.raises(KeyError):
+        process.calls.flush()
+    assert book.used == 1
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_died_is_followed_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls_module, "EVERY_SECONDS", 0.001)
+    process = Process(Book(terms(None)), Time())
+    process.calls._state.closing = False
+    ended: list[Any] = []
+
+    def die() -> None:
+        ended.append(process.calls._state.thread)
+        raise KeyError("nobody foresaw this")
+
+    monkeypatch.setattr(process.calls, "flush", die)
+    process.call()
+    thread = process.calls._state.thread or ended[0]
+    assert thread is not None
+    thread.join(30)
+    assert process.calls._state.thread is None
+    monkeypatch.undo()
+    process.call()
+    assert process.calls._state.thread is not None
+    asyncio.run(process.calls.close())
+    assert process.book.used == 2
 
 
 def test_headers_are_of_answers_that_used_something() -> None:

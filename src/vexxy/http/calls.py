@@ -280,12 +280,16 @@ class Calls:
 
     def _run(self) -> None:
         """Write every second, until there is nothing to write or the process ends."""
-        while not self._wake.wait(EVERY_SECONDS):
-            self.flush()
+        try:
+            while not self._wake.wait(EVERY_SECONDS):
+                self.flush()
+                with self._lock:
+                    if not self._state.entries:
+                        return
+        finally:
+            # However it ends, the next call that is counted begins another one.
             with self._lock:
-                if not self._state.entries:
-                    self._state.thread = None
-                    return
+                self._state.thread = None
 
     def flush(self) -> None:
         """Write what was counted; what cannot be written stays for the next time."""
@@ -301,7 +305,16 @@ class Calls:
                     if idle:
                         del self._state.entries[organization_id]
                     continue
-            self._write(organization_id, entry, batch)
+            told = False
+            try:
+                self._write(organization_id, entry, batch)
+                told = True
+            finally:
+                if not told:
+                    # What nobody foresaw keeps this one from being written, not the others.
+                    with self._lock:
+                        entries = self._state.entries
+                        entries[organization_id] = entries.pop(organization_id, entry)
 
     def _cut(self, entry: _Entry) -> Event | None:
         if entry.batch is None and entry.waiting and entry.first_at is not None:
