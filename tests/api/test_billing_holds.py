@@ -138,6 +138,26 @@ def test_a_plan_without_limit_holds_and_records(
     assert kinds == [Kind.HOLD, Kind.SETTLE] or kinds[-2:] == [Kind.HOLD, Kind.SETTLE]
 
 
+def test_what_operators_allow_without_limit_is_held_without_limit(
+    service: Service, client: TestClient, member: Member
+) -> None:
+    operator = running.a_member(service, is_admin=True)
+    allowed = client.post(
+        f"/api/v1/billing/organization/{member.organization_id}/overrides",
+        json={
+            "feature": "credits",
+            "unlimited": True,
+            "reason": "a test of the whole year",
+            "expires_at": "2030-01-01T00:00:00Z",
+        },
+        headers=operator.headers,
+    )
+    assert allowed.status_code == 201, allowed.text
+    held = post(client, member, "", key="large", credits=500)
+    assert (held.status_code, held.json().get("unlimited")) == (201, True), held.text
+    assert balance(client, member) == (100, 0)
+
+
 def test_names_that_callers_choose_stay_out_of_the_record(
     service: Service, client: TestClient, member: Member
 ) -> None:

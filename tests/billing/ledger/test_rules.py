@@ -195,13 +195,21 @@ def test_what_cannot_be_is_refused_and_leaves_no_trace(
     assert (desk.state, desk.rows) == (before, rows)
 
 
+def test_a_hold_asked_again_after_the_plan_changed_is_the_first_one() -> None:
+    """Whether it takes credits is the plan's word; who asks never says it."""
+    desk = Desk()
+    desk.ask(a_grant(10))
+    first = desk.ask(a_hold(5, key="k"))
+    assert isinstance(first, Posted)
+    assert desk.ask(a_hold(5, key="k", unlimited=True)) == first
+
+
 FIRST: list[tuple[Request, Request]] = [
     (a_grant(5, key="k"), a_grant(6, key="k")),
     (a_grant(5, key="k"), a_grant(5, key="k", source=Source.PROMOTION)),
     (a_grant(5, key="k"), a_grant(5, key="k", expires_at=NOW + DAY)),
     (a_grant(5, key="k"), a_hold(5, key="k")),
     (a_hold(5, key="k"), a_hold(6, key="k")),
-    (a_hold(5, key="k"), a_hold(5, key="k", unlimited=True)),
     (a_hold(5, key="k"), a_hold(5, key="k", analysis_job_id=ids.new_id())),
     (
         Adjust(key="k", credits=5, description="x"),

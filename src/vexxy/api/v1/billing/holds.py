@@ -13,6 +13,8 @@ from starlette.concurrency import run_in_threadpool
 
 from vexxy.api.v1.billing.organization import Own
 from vexxy.audit.types import Act, Actor
+from vexxy.billing.entitlements import service as entitlements
+from vexxy.billing.entitlements.types import CREDITS
 from vexxy.billing.ledger import service as ledger
 from vexxy.billing.ledger.errors import (
     HoldResolved,
@@ -244,11 +246,14 @@ def _terms(adapters: Service, who: Identity) -> _Terms:
             session, organization_id, plans=adapters.plans, now=now, lock=False
         )
         states.check_usable(found.subscription, now)
+        override = entitlements.live(session, organization_id, now=now).get(CREDITS)
+        unlimited = override is not None and override.limit is None
+        limit = None if unlimited else found.period.credit_limit
         return _Terms(
-            limit=found.period.credit_limit,
+            limit=limit,
             used_credits=subscriptions.credits_used(session, organization_id, found.period),
             resets_at=found.period.end,
-            unlimited=found.period.credit_limit is None,
+            unlimited=limit is None,
         )
 
 

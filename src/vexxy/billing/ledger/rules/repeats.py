@@ -26,10 +26,10 @@ def same(book: Book, request: Request, first: Posted) -> bool:
 
 
 def _hold(_book: Book, request: Hold, first: Posted) -> bool:
+    # Whether it takes credits is the plan's word of that day, not the caller's.
     return (
         first.kind is Kind.HOLD
         and first.credits == request.credits
-        and first.unlimited == request.unlimited
         and first.analysis_job_id == request.analysis_job_id
     )
 
