@@ -80,6 +80,28 @@ def test_what_is_gone_is_neither_told_again_nor_counted_again(
         corrections.correct(session, home, fix, actor=ACTOR)
 
 
+def test_no_event_of_a_day_that_is_being_removed_is_corrected(
+    db_system: Database, db_request: Database
+) -> None:
+    """The mark is there before the events go: what is left of a day is not its use."""
+    home = service_values.an_organization(db_system)
+    old = [an_event(name, at=NOON - timedelta(days=80)) for name in ("old-1", "old-2")]
+    with db_request.transaction(home) as session:
+        service.record(session, home, old)
+    fix = Correction("fix-old", "old-1", None, "it was a test")
+    half_gone = days_before(75)
+    with db_request.transaction(home) as session, pytest.raises(NoSuchEvent):
+        corrections.correct(session, home, fix, actor=ACTOR, kept_since=half_gone)
+    with db_request.transaction(home) as session:
+        _, found = service.list_days(
+            session, Days(home, days_before(80), TODAY), limit=10, offset=0
+        )
+    assert [day.events for day in found] == [2]
+    still_there = days_before(80)
+    with db_request.transaction(home) as session:
+        corrections.correct(session, home, fix, actor=ACTOR, kept_since=still_there)
+
+
 def test_keeping_longer_brings_nothing_back(db_system: Database) -> None:
     """The mark never moves back: days before it lost events, whatever is set now."""
     retention.retain(db_system, retention_days=75, now=NOON, step=list)

@@ -192,8 +192,12 @@ async def correct(body: CorrectionAsked, by: By, adapters: Adapters) -> Correcte
     wanted = Correction(body.id, body.corrects, body.quantity, body.reason)
 
     def act() -> CorrectedView:
+        with adapters.system.transaction() as session:
+            kept_since = service.kept_since(session)
         with adapters.request.transaction(by.organization_id) as session:
-            done = corrections.correct(session, by.organization_id, wanted, actor=by.actor)
+            done = corrections.correct(
+                session, by.organization_id, wanted, actor=by.actor, kept_since=kept_since
+            )
         after = done.quantity_after
         return CorrectedView(
             id=wanted.id,

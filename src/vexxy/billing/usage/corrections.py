@@ -1,7 +1,7 @@
 """Replacing an event by another, which is the only way to take one back."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -21,12 +21,25 @@ from vexxy.billing.usage.types import Corrected, Correction, Days
 
 
 def correct(
-    session: Session, organization_id: UUID, correction: Correction, *, actor: Actor
+    session: Session,
+    organization_id: UUID,
+    correction: Correction,
+    *,
+    actor: Actor,
+    kept_since: date | None = None,
 ) -> Corrected:
     """Replace an event, or have it count no longer; the event itself stays.
 
     Its day is counted again from its events, in the same transaction: a maximum cannot
-    be taken back otherwise.
+    be taken back otherwise. So none of a day whose events are being removed is corrected:
+    what is left of them is not what was used.
+
+    Args:
+        session: Bound to the organization.
+        organization_id: Whose event it is.
+        correction: What replaces which.
+        actor: For the record of acts.
+        kept_since: The first day whose events are all there, None for every day.
 
     Raises:
         InvalidEvents: The id or the quantity cannot be.
@@ -40,6 +53,9 @@ def correct(
     known = repository.known(session, organization_id, [key, target])
     before = known.get(target)
     if before is None:
+        raise NoSuchEvent(correction.corrects)
+    day = rules.day_of(before.occurred_at)
+    if kept_since is not None and day < kept_since:
         raise NoSuchEvent(correction.corrects)
     done = Corrected(
         before.metric, before.occurred_at, before.quantity, correction.quantity
@@ -60,7 +76,6 @@ def correct(
         reason=correction.reason,
         corrects=UUID(hex=target),
     )
-    day = rules.day_of(before.occurred_at)
     following = day + timedelta(days=1)
     repository.recount(session, Days(organization_id, day, following, before.metric))
     audit.record(session, _act(organization_id, correction, done=done, actor=actor))

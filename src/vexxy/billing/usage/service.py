@@ -228,6 +228,11 @@ def backfill(
     return recorded
 
 
+def kept_since(session: Session) -> date | None:
+    """Return the first day whose events are all kept, None for every day; as SYSTEM."""
+    return repository.kept_since(session)
+
+
 def _check_kept(session: Session, day: date) -> None:
     kept_since = repository.kept_since(session)
     if kept_since is not None and day < kept_since:
