@@ -123,6 +123,7 @@ create table ledger_marks (
 """
 
 INDEXES = (
+    "create index ix_credit_lots_organization_id on credit_lots (organization_id)",
     # A hold ends once, whatever two callers do at the same moment.
     (
         "create unique index uq_billing_events_resolves"
