@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
@@ -18,6 +19,11 @@ from vexxy.migrations import service as migrations
 # A worker of a parallel run has its own, also on a server that is shared by all.
 TEMPLATE = f"vexxy_template_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
 _numbers = itertools.count(1)
+# How long an example takes says how busy the machine is, and nothing of the code.
+settings.register_profile(
+    "busy", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy")
 
 
 def _administer(url: str, statement: str) -> None:
@@ -27,6 +33,16 @@ def _administer(url: str, statement: str) -> None:
     with engine.connect() as connection:
         connection.execute(text(statement))
     engine.dispose()
+
+
+def _drop(url: str, name: str) -> None:
+    """Drop it under whoever is in it; `with (force)` is not let end an autovacuum."""
+    _administer(
+        url,
+        "select pg_terminate_backend(pid) from pg_stat_activity"  # noqa: S608  our name
+        f" where datname = '{name}' and backend_type = 'client backend'",
+    )
+    _administer(url, f"drop database {name}")
 
 
 def _named(url: str, database: str) -> str:
@@ -64,7 +80,7 @@ def empty_database_url(postgres_url: str) -> Iterator[str]:
     name = f"vexxy_empty_{os.getpid()}_{next(_numbers)}"
     _administer(postgres_url, f"create database {name}")
     yield _named(postgres_url, name)
-    _administer(postgres_url, f"drop database {name} with (force)")
+    _drop(postgres_url, name)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +89,7 @@ def database_url(_template: str) -> Iterator[str]:
     name = f"vexxy_test_{os.getpid()}_{next(_numbers)}"
     _administer(_template, f"create database {name} template {TEMPLATE}")
     yield _named(_template, name)
-    _administer(_template, f"drop database {name} with (force)")
+    _drop(_template, name)
 
 
 def _database(url: str, role: Role) -> Iterator[Database]:
