@@ -6,6 +6,7 @@ one run; rounds alternate, so that other load on the machine falls on both.
 """
 
 import argparse
+import itertools
 import json
 import multiprocessing
 import os
@@ -14,7 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from multiprocessing.connection import Connection
@@ -55,7 +56,9 @@ SUBMISSION: Final = {
 }
 
 
-def serve(url: str, listening: socket.socket, ready: Connection) -> None:
+def serve(
+    url: str, listening: socket.socket, ready: Connection, *, organizations: int
+) -> None:
     """Serve the product with one more route, which does nothing."""
     settings = ServiceSettings.model_validate(SETTINGS)
     logging.configure(level="INFO", form="json", stream=Path(os.devnull).open("w"))  # noqa: SIM115
@@ -66,8 +69,7 @@ def serve(url: str, listening: socket.socket, ready: Connection) -> None:
         async def trivial() -> dict[str, str]:
             return {"status": "ok"}
 
-        issued = _member(service)
-        ready.send(issued)
+        ready.send([_member(service) for _ in range(organizations)])
         config = uvicorn.Config(
             app,
             loop="uvloop",
@@ -82,22 +84,24 @@ def serve(url: str, listening: socket.socket, ready: Connection) -> None:
 
 def _member(service: bootstrap.Service) -> str:
     organization, user = ids.new_id(), ids.new_id()
-    values = {"id": organization, "user": user}
+    slug = f"b-{organization.hex}"
+    email = f"{slug}@example.com"
+    values = {"id": organization, "user": user, "slug": slug, "email": email}
     with service.system.transaction() as session:
         session.execute(
-            text("insert into organizations (id, name, slug) values (:id, 'b', 'b')"),
+            text("insert into organizations (id, name, slug) values (:id, 'b', :slug)"),
             values,
         )
         session.execute(
             text(
                 "insert into users (id, organization_id, email, name, role)"
-                " values (:user, :id, 'b@example.com', 'b', 'owner')"
+                " values (:user, :id, :email, 'b', 'owner')"
             ),
             values,
         )
         _entitle(session, service, organization)
     return service.identity.tokens.issue(
-        user_id=user, organization_id=organization, email="b@example.com", generation=0
+        user_id=user, organization_id=organization, email=email, generation=0
     ).access_token
 
 
@@ -112,8 +116,8 @@ def _entitle(session: Session, service: bootstrap.Service, organization_id: UUID
 
 
 @contextmanager
-def served() -> Iterator[tuple[int, dict[str, str]]]:
-    """Provide a port and the credentials of a member."""
+def served(organizations: int) -> Iterator[tuple[int, list[dict[str, str]]]]:
+    """Provide a port and the credentials of a member of each organization."""
     with tempfile.TemporaryDirectory(prefix="vexxy-bench-") as folder:
         Path(folder).chmod(0o755)
         running = embedded_postgres.start(Path(folder) / "data", durable=True)
@@ -123,15 +127,17 @@ def served() -> Iterator[tuple[int, dict[str, str]]]:
         port = listening.getsockname()[1]
         ours, theirs = multiprocessing.Pipe()
         process = multiprocessing.get_context("spawn").Process(
-            target=serve, args=(running.url, listening, theirs)
+            target=serve,
+            args=(running.url, listening, theirs),
+            kwargs={"organizations": organizations},
         )
         try:
             migrations.upgrade(running.url)
             process.start()
             theirs.close()
-            headers = {"Authorization": f"Bearer {ours.recv()}"}
+            members = [{"Authorization": f"Bearer {token}"} for token in ours.recv()]
             _await(port)
-            yield port, headers
+            yield port, members
         finally:
             process.terminate()
             process.join(30)
@@ -157,6 +163,15 @@ def _submitted(port: int, headers: dict[str, str]) -> UUID:
     return UUID(answer.json()["job_id"])
 
 
+def _in_turn(requests: Iterable[Callable[[], bytes]]) -> Callable[[], bytes]:
+    turns = itertools.cycle(requests)
+
+    def request() -> bytes:
+        return next(turns)()
+
+    return request
+
+
 def measured(
     port: int, requests: dict[str, Callable[[], bytes]], *, seconds: float, rounds: int
 ) -> dict[str, list[_load.Load]]:
@@ -176,14 +191,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--organizations", type=int, default=1, help="that submit, in turn (default 1)"
+    )
     options = parser.parse_args()
-    with served() as (port, headers):
+    with served(options.organizations) as (port, members):
+        headers = members[0]
         status = f"/api/v1/analysis/{_submitted(port, headers)}/status"
         body = json.dumps(SUBMISSION).encode()
         requests = {
             "trivial": _load.get("/trivial", {}),
             "status": _load.get(status, headers),
-            "submit": _load.post("/api/v1/analysis/submit", body, headers),
+            "submit": _in_turn(
+                _load.post("/api/v1/analysis/submit", body, each) for each in members
+            ),
         }
         found = measured(port, requests, seconds=options.seconds, rounds=options.rounds)
     for name, loads in found.items():
