@@ -4,10 +4,12 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from tests import service_values
 from tests.billing.ledger.values import DAY, HOUR, NOW, a_grant, a_hold, a_settle
@@ -17,6 +19,7 @@ from vexxy.billing.ledger.sweeps import repository
 from vexxy.billing.ledger.sweeps import service as sweeps
 from vexxy.billing.ledger.types import Kind, Posted, Request
 from vexxy.kit.db import Database
+from vexxy.kit.errors import Unavailable
 
 
 @pytest.fixture
@@ -48,6 +51,33 @@ def test_a_lapsed_hold_gives_its_credits_back_once(
     assert kinds(db_system, organization_id)[-2:] == [Kind.EXPIRE_HOLD, Kind.EXPIRE_HOLD]
     with db_system.transaction() as session:
         assert service.balance(session, organization_id).available_credits == 100
+
+
+def test_an_organization_that_is_busy_for_long_ends_the_sweep_of_no_other(
+    db_system: Database, organization_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = organization_id
+    others = [service_values.an_organization(db_system) for _ in range(3)]
+    for one in (busy, *others):
+        post(db_system, one, a_grant(100), a_hold(30), a_grant(7, expires_at=NOW + HOUR))
+    book, expire_lots = service.book, service.expire_lots
+
+    def refuse(act: Any) -> Any:  # noqa: ANN401  two functions of the ledger
+        def acted(session: Session, one: UUID, *given: Any, **named: Any) -> Any:  # noqa: ANN401
+            if one == busy:
+                raise Unavailable("the database is busy")
+            return act(session, one, *given, **named)
+
+        return acted
+
+    monkeypatch.setattr(service, "book", refuse(book))
+    monkeypatch.setattr(service, "expire_lots", refuse(expire_lots))
+    assert sweeps.sweep(db_system, now=NOW + HOUR).holds == 3
+    monkeypatch.undo()
+    assert kinds(db_system, busy).count(Kind.EXPIRE_HOLD) == 0
+    # And the next sweep finds it again, though the mark went on.
+    assert sweeps.sweep(db_system, now=NOW + HOUR).holds == 1
+    assert kinds(db_system, busy).count(Kind.EXPIRE_LOT) == 1
 
 
 def test_what_a_hold_gives_back_to_a_lot_that_is_over_is_lost_with_it(
